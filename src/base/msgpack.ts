@@ -1,0 +1,12 @@
+/** The one home of MessagePack: control messages between threads, metadata records, snapshots. Never on a hot path. */
+import { decode as decodeAny, encode as encodeAny } from '@msgpack/msgpack'
+
+/** Returns the value as MessagePack bytes. `undefined` fields are left out; Uint8Array fields stay binary. */
+export function encode (value: unknown): Uint8Array<ArrayBuffer> {
+  return encodeAny(value, { ignoreUndefined: true })
+}
+
+/** Returns the value that {@link encode} was given. Binary fields are copies, so they outlive `bytes`. @throws on malformed bytes */
+export function decode<T> (bytes: Uint8Array): T {
+  return decodeAny(bytes) as T
+}
