@@ -46,6 +46,8 @@ export interface Outbox extends EffectSink {
 }
 
 export interface Actor<M extends Message = Message> {
+  /** Called once, before the first `receive`: the place for first timers and tells. */
+  started? (out: Outbox, now: number): void
   /** @param now monotonic milliseconds, the same for all messages of one turn */
   receive (message: M, out: Outbox, now: number): void
   /** Finishes what is in flight and gives up files and memory. Called once, after the last `receive`. */

@@ -1,0 +1,373 @@
+/**
+ * The controller: the cluster's topics, their partitions and the producer ids, as a state machine over the metadata log.
+ *
+ * Every change is first DECIDED (checked, turned into records), then committed in the log, and only REPLAY of a
+ * committed record changes state: the same code runs when a restarted controller reads its log.
+ *
+ * ```
+ *  create-topics -> decide -> [ log ] -> replay -> place partitions -> leaders elected -> answer
+ * ```
+ */
+import { assert } from '../../base/assert.ts'
+import { type Effect, type Message } from '../../base/effect.ts'
+import { ErrorCode } from '../../base/error-code.ts'
+import { type ActorId, type Offset, type PartitionIndex, type Term, type TopicId } from '../../base/ids.ts'
+import { uuidHex, type Chance } from '../../base/prng.ts'
+import { topicNameProblem, topicSettingProblem } from '../../base/topic-config.ts'
+import { type Actor, type Outbox } from '../../runtime/actor.ts'
+import { announceLeader, type LeaderElected } from '../partition/messages.ts'
+import { type Replica, type ReplicaMessage } from '../replica.ts'
+import {
+  noActor, type AllocateProducerId, type ControllerRequest, type CreateExpired, type CreateTopics, type DeleteTopics,
+  type PartitionSpec, type PartitionsPlaced, type PlacementFailed, type SubscribeMetadata, type TopicImage,
+  type TopicRequest, type TopicResult
+} from './messages.ts'
+import { readMetadata, writeMetadata, type MetadataRecord } from './metadata-record.ts'
+
+/** Producer ids are made durable in blocks, so that most allocations need no disk. A restart skips the rest of a block. */
+const producerIdBlock = 1000
+/** Topics whose creation was asked for and has not been answered. */
+const creationsMax = 10_000
+const subscribersMax = 256
+/** A placement that failed is tried again after this long. */
+const placementRetryMs = 1000
+
+const zeroId = '0'.repeat(32) as TopicId
+
+/** Starts and removes partition actors; the supervisor behind it chooses their threads. Its effects post `partitions-placed` or `placement-failed`. */
+export interface Placer {
+  place (topicId: TopicId, partitions: readonly PartitionSpec[]): Effect
+  /** Stops the actors and removes their files. */
+  remove (topicId: TopicId, actors: readonly ActorId[]): Effect
+}
+
+interface Topic {
+  readonly name: string
+  readonly id: TopicId
+  readonly config: Readonly<Record<string, string>>
+  readonly partitionCount: number
+  readonly replicas: number
+  /** In the order of the partitions; empty until they are placed. */
+  actors: readonly ActorId[]
+  /** Of each partition's leader, 0 while there is none. */
+  readonly terms: Term[]
+}
+
+/** A create request: open until every one of its topics has an answer. */
+interface Creation {
+  readonly request: CreateTopics
+  readonly results: TopicResult[]
+  /** Topics whose partitions do not all have leaders yet. */
+  readonly waiting: Set<TopicId>
+}
+
+/** What to do when the log has committed everything below `endOffset`. */
+interface Decision {
+  readonly endOffset: Offset
+  readonly records: readonly MetadataRecord[]
+  readonly answer: (out: Outbox) => void
+}
+
+export interface ControllerOptions {
+  readonly replica: Replica
+  readonly placer: Placer
+  readonly chance: Chance
+  readonly defaultPartitions: number
+  /** Partitions of all topics together. */
+  readonly partitionsMax: number
+}
+
+export type ControllerMessage =
+  | ControllerRequest | LeaderElected | PartitionsPlaced | PlacementFailed | CreateExpired | ReplicaMessage | RetryPlacement
+
+interface RetryPlacement extends Message {
+  readonly kind: 'retry-placement'
+  readonly topicId: TopicId
+}
+
+export class Controller implements Actor<ControllerMessage> {
+  readonly #replica: Replica
+  readonly #placer: Placer
+  readonly #chance: Chance
+  readonly #defaultPartitions: number
+  readonly #partitionsMax: number
+
+  readonly #topics = new Map<TopicId, Topic>()
+  readonly #idByName = new Map<string, TopicId>()
+  #ledTerm = 0
+  #partitionCount = 0
+  #producerIdNext = 0
+  #producerIdEnd = 0
+  #producerIdDurableEnd = 0
+
+  /** Names whose creation is decided and not yet replayed. */
+  readonly #decidedNames = new Set<string>()
+  readonly #decisions: Decision[] = []
+  readonly #creations = new Map<number, Creation>()
+  #creationNext = 1
+  readonly #subscribers: ActorId[] = []
+  readonly #producerIdWaiters: AllocateProducerId[] = []
+
+  constructor (options: ControllerOptions) {
+    this.#replica = options.replica
+    this.#placer = options.placer
+    this.#chance = options.chance
+    this.#defaultPartitions = options.defaultPartitions
+    this.#partitionsMax = options.partitionsMax
+  }
+
+  /** Takes in a committed batch of the metadata log while the controller is being started: `replay` without effects. */
+  restore (batch: Uint8Array): void {
+    for (const record of readMetadata(batch)) this.#replay(record)
+  }
+
+  started (out: Outbox): void {
+    this.#replica.campaign(out)
+  }
+
+  receive (message: ControllerMessage, out: Outbox): void {
+    switch (message.kind) {
+      case 'create-topics': this.#createTopics(message, out); break
+      case 'delete-topics': this.#deleteTopics(message, out); break
+      case 'allocate-producer-id': this.#allocateProducerId(message, out); break
+      case 'subscribe-metadata': this.#subscribe(message, out); break
+      case 'partitions-placed': this.#partitionsPlaced(message, out); break
+      case 'placement-failed': out.timer(placementRetryMs, { kind: 'retry-placement', topicId: message.topicId } as Message); break
+      case 'retry-placement': this.#place(message.topicId, out); break
+      case 'leader-elected': this.#leaderElected(message, out); break
+      case 'create-expired': this.#finishCreation(message.creation, ErrorCode.REQUEST_TIMED_OUT, out); break
+      default: this.#handleReplica(message, out)
+    }
+    this.#applyCommitted(out)
+  }
+
+  #handleReplica (message: ReplicaMessage, out: Outbox): void {
+    // Decisions that were never committed are gone with a cut log; starting anew answers those who wait for them.
+    if (this.#replica.receive(message, out) === 'cut') throw new Error('the metadata log was cut')
+    if (this.#replica.role === 'leader' && this.#replica.term !== this.#ledTerm) {
+      this.#ledTerm = this.#replica.term
+      for (const topic of this.#topics.values()) this.#place(topic.id, out)
+    }
+  }
+
+  async close (): Promise<void> {
+    await this.#replica.close()
+  }
+
+  // ---- decide
+
+  #createTopics (request: CreateTopics, out: Outbox): void {
+    if (this.#replica.role !== 'leader' || this.#creations.size >= creationsMax) {
+      const results = request.topics.map(topic => failed(topic, ErrorCode.NOT_CONTROLLER, 'the controller is not ready'))
+      out.tell(request.replyTo, { kind: 'topics-created', correlation: request.correlation, results } as Message)
+      return
+    }
+    const creation: Creation = { request, results: [], waiting: new Set() }
+    const records: MetadataRecord[] = []
+    const namesSeen = new Set<string>()
+    let partitionCount = this.#partitionCount
+    for (const topic of request.topics) {
+      const partitions = topic.partitions === -1 ? this.#defaultPartitions : topic.partitions
+      const problem = namesSeen.has(topic.name)
+        ? failed(topic, ErrorCode.INVALID_REQUEST, 'the topic is named twice in one request')
+        : this.#topicProblem(topic, partitions, partitionCount)
+      namesSeen.add(topic.name)
+      if (problem !== undefined) {
+        creation.results.push(problem)
+        continue
+      }
+      partitionCount += partitions
+      const id = uuidHex(this.#chance) as TopicId
+      creation.results.push({ name: topic.name, id, errorCode: ErrorCode.NONE, errorMessage: null, partitions, replicas: 1, config: topic.config })
+      if (!request.validateOnly) {
+        records.push({ kind: 'topic-created', name: topic.name, id, partitions, replicas: 1, config: topic.config })
+        creation.waiting.add(id)
+        this.#decidedNames.add(topic.name)
+      }
+    }
+    const number = this.#creationNext++
+    this.#creations.set(number, creation)
+    if (records.length === 0) {
+      this.#finishCreation(number, ErrorCode.NONE, out)
+      return
+    }
+    out.timer(request.timeoutMs, { kind: 'create-expired', creation: number } as Message)
+    this.#commit(records, () => {}, out)
+  }
+
+  #topicProblem (topic: TopicRequest, partitions: number, partitionCount: number): TopicResult | undefined {
+    const name = topicNameProblem(topic.name)
+    if (name !== undefined) return failed(topic, ErrorCode.INVALID_TOPIC_EXCEPTION, name)
+    if (this.#idByName.has(topic.name) || this.#decidedNames.has(topic.name)) return failed(topic, ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${topic.name} exists already`)
+    if (partitions < 1) return failed(topic, ErrorCode.INVALID_PARTITIONS, 'a topic has at least one partition')
+    if (partitionCount + partitions > this.#partitionsMax) return failed(topic, ErrorCode.INVALID_PARTITIONS, `a broker holds at most ${this.#partitionsMax} partitions`)
+    if (topic.replicas !== -1 && topic.replicas !== 1) return failed(topic, ErrorCode.INVALID_REPLICATION_FACTOR, `${topic.replicas} replicas need as many brokers; there is 1`)
+    for (const [key, value] of Object.entries(topic.config)) {
+      const problem = topicSettingProblem(key, value)
+      if (problem !== undefined) return failed(topic, ErrorCode.INVALID_CONFIG, problem)
+    }
+    return undefined
+  }
+
+  #deleteTopics (request: DeleteTopics, out: Outbox): void {
+    const records: MetadataRecord[] = []
+    const results = request.topics.map(({ name, id }) => {
+      if (this.#replica.role !== 'leader') return { name, id, errorCode: ErrorCode.NOT_CONTROLLER, errorMessage: 'the controller is not ready' }
+      const found = name === null ? this.#topics.get(id!) : this.#topics.get(this.#idByName.get(name) ?? zeroId)
+      if (found === undefined) {
+        const errorCode = name === null ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return { name, id, errorCode, errorMessage: 'there is no such topic' }
+      }
+      records.push({ kind: 'topic-deleted', id: found.id })
+      return { name: found.name, id: found.id, errorCode: ErrorCode.NONE, errorMessage: null }
+    })
+    const answer = (out: Outbox): void => {
+      out.tell(request.replyTo, { kind: 'topics-deleted', correlation: request.correlation, results } as Message)
+    }
+    if (records.length === 0) answer(out)
+    else this.#commit(records, answer, out)
+  }
+
+  #allocateProducerId (request: AllocateProducerId, out: Outbox): void {
+    if (this.#replica.role !== 'leader' || this.#producerIdWaiters.length >= creationsMax) {
+      out.tell(request.replyTo, { kind: 'producer-id-allocated', correlation: request.correlation, errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE, producerId: -1 } as Message)
+      return
+    }
+    this.#producerIdWaiters.push(request)
+    // With others waiting a block is on its way already.
+    if (this.#producerIdWaiters.length === 1) this.#giveProducerIds(out)
+  }
+
+  #giveProducerIds (out: Outbox): void {
+    while (this.#producerIdWaiters.length > 0 && this.#producerIdNext < this.#producerIdEnd) {
+      const { replyTo, correlation } = this.#producerIdWaiters.shift()!
+      out.tell(replyTo, { kind: 'producer-id-allocated', correlation, errorCode: ErrorCode.NONE, producerId: this.#producerIdNext++ } as Message)
+    }
+    if (this.#producerIdWaiters.length === 0) return
+    const start = this.#producerIdDurableEnd
+    const end = start + producerIdBlock
+    this.#commit([{ kind: 'producer-ids-reserved', end }], out => {
+      this.#producerIdNext = start
+      this.#producerIdEnd = end
+      this.#giveProducerIds(out)
+    }, out)
+  }
+
+  #commit (records: readonly MetadataRecord[], answer: (out: Outbox) => void, out: Outbox): void {
+    const endOffset = this.#replica.append(writeMetadata(records), out)
+    this.#decisions.push({ endOffset, records, answer })
+  }
+
+  // ---- replay
+
+  #applyCommitted (out: Outbox): void {
+    while (this.#decisions.length > 0 && this.#decisions[0]!.endOffset <= this.#replica.highWatermark) {
+      const { records, answer } = this.#decisions.shift()!
+      for (const record of records) {
+        const deleted = record.kind === 'topic-deleted' ? this.#topics.get(record.id) : undefined
+        this.#replay(record)
+        if (record.kind === 'topic-created') this.#place(record.id, out)
+        if (deleted !== undefined) {
+          if (deleted.actors.length > 0) out.effect(this.#placer.remove(deleted.id, deleted.actors))
+          this.#publish([], [deleted.id], out)
+        }
+      }
+      answer(out)
+    }
+  }
+
+  #replay (record: MetadataRecord): void {
+    switch (record.kind) {
+      case 'topic-created': {
+        const { name, id, config, partitions, replicas } = record
+        assert(!this.#idByName.has(name), 'a topic is created once')
+        const terms = new Array<Term>(partitions).fill(0 as Term)
+        this.#topics.set(id, { name, id, config, partitionCount: partitions, replicas, actors: [], terms })
+        this.#idByName.set(name, id)
+        this.#decidedNames.delete(name)
+        this.#partitionCount += partitions
+        break
+      }
+      case 'topic-deleted': {
+        const topic = this.#topics.get(record.id)
+        if (topic === undefined) break // two deletions of one topic may both have been decided
+        this.#topics.delete(record.id)
+        this.#idByName.delete(topic.name)
+        this.#partitionCount -= topic.partitionCount
+        break
+      }
+      case 'producer-ids-reserved':
+        this.#producerIdDurableEnd = record.end
+        break
+    }
+  }
+
+  // ---- effects of a committed change
+
+  #place (topicId: TopicId, out: Outbox): void {
+    const topic = this.#topics.get(topicId)
+    if (topic === undefined || topic.actors.length > 0) return
+    const partitions: PartitionSpec[] = []
+    for (let partition = 0; partition < topic.partitionCount; partition++) {
+      partitions.push({ topicId, topic: topic.name, partition: partition as PartitionIndex, config: topic.config })
+    }
+    out.effect(this.#placer.place(topicId, partitions))
+  }
+
+  #partitionsPlaced ({ topicId, actors }: PartitionsPlaced, out: Outbox): void {
+    const topic = this.#topics.get(topicId)
+    if (topic === undefined) { // deleted while it was being placed
+      out.effect(this.#placer.remove(topicId, actors))
+      return
+    }
+    topic.actors = actors
+    this.#publish([topic], [], out)
+    // Leaders announce themselves when they are elected; those elected before now, or before this controller, are asked.
+    for (const actor of actors) out.tell(actor, announceLeader)
+  }
+
+  /** A leader may be announced late or twice: a newer term wins. */
+  #leaderElected ({ topicId, partition, term }: LeaderElected, out: Outbox): void {
+    const topic = this.#topics.get(topicId)
+    if (topic === undefined || partition >= topic.partitionCount || topic.terms[partition]! >= term) return
+    topic.terms[partition] = term
+    if (topic.actors.length === 0 || topic.terms.includes(0 as Term)) return
+    this.#publish([topic], [], out)
+    for (const [number, creation] of this.#creations) {
+      if (creation.waiting.delete(topicId) && creation.waiting.size === 0) this.#finishCreation(number, ErrorCode.NONE, out)
+    }
+  }
+
+  #finishCreation (number: number, lateCode: number, out: Outbox): void {
+    const creation = this.#creations.get(number)
+    if (creation === undefined) return // the timer of an answered creation
+    this.#creations.delete(number)
+    const { request, waiting } = creation
+    const results = creation.results.map(result => waiting.has(result.id)
+      ? { ...result, errorCode: lateCode, errorMessage: 'the topic is created; its partitions have no leaders yet' }
+      : result)
+    out.tell(request.replyTo, { kind: 'topics-created', correlation: request.correlation, results } as Message)
+  }
+
+  #subscribe ({ replyTo, correlation }: SubscribeMetadata, out: Outbox): void {
+    if (!this.#subscribers.includes(replyTo)) {
+      assert(this.#subscribers.length < subscribersMax, 'subscribers are threads, and threads are few')
+      this.#subscribers.push(replyTo)
+    }
+    const topics = [...this.#topics.values()].map(image)
+    out.tell(replyTo, { kind: 'metadata-image', correlation, topics } as Message)
+  }
+
+  #publish (topics: readonly Topic[], deleted: readonly TopicId[], out: Outbox): void {
+    const message = { kind: 'metadata-changed', topics: topics.map(image), deleted } as Message
+    for (const subscriber of this.#subscribers) out.tell(subscriber, message)
+  }
+}
+
+function image ({ name, id, config, actors, terms }: Topic): TopicImage {
+  return { name, id, config, partitions: terms.map((term, partition) => ({ actor: actors[partition] ?? noActor, term })) }
+}
+
+function failed (topic: TopicRequest, errorCode: number, errorMessage: string): TopicResult {
+  return { name: topic.name, id: zeroId, errorCode, errorMessage, partitions: -1, replicas: -1, config: topic.config }
+}

@@ -1,0 +1,128 @@
+/** What a partition understands and answers. Offsets are safe integers; error codes are Kafka's numbers (0: none). */
+import { type Reply, type Request, type Message } from '../../runtime/actor.ts'
+import { type LogConfig, type ReadPlan } from '../../log/log.ts'
+import { type ActorId, type PartitionIndex, type Term, type TopicId } from '../../base/ids.ts'
+
+/** Appends one record batch. Answered with {@link Appended} once the batch is committed (`acks` -1 or 1), or at once (0). */
+export interface Append extends Request {
+  readonly kind: 'append'
+  /** -1 all, 1 leader, 0 nobody waits: the answer then only gives the credit back. */
+  readonly acks: number
+  /** One record batch, untouched. Borrowed: valid only inside `receive`. */
+  readonly records: Uint8Array
+}
+
+export interface Appended extends Reply {
+  readonly kind: 'appended'
+  readonly errorCode: number
+  /** -1 with an error. */
+  readonly baseOffset: number
+  /** -1 unless the topic's timestamps are the broker's. */
+  readonly logAppendTimeMs: number
+  readonly logStartOffset: number
+}
+
+/**
+ * Asks where the bytes from `offset` on lie. Answered once with {@link Fetched}: as soon as the high watermark is above
+ * `beyond`, or at once with an error; an {@link Unwatch} forgets it unanswered.
+ */
+export interface Fetch extends Request {
+  readonly kind: 'fetch'
+  readonly offset: number
+  readonly bytesMax: number
+  /** The leader epoch the client believes in, -1 for none. */
+  readonly leaderEpoch: number
+  /** -1: answer at once, with whatever there is. */
+  readonly beyond: number
+}
+
+export interface Fetched extends Reply {
+  readonly kind: 'fetched'
+  readonly errorCode: number
+  readonly highWatermark: number
+  readonly logStartOffset: number
+  /** Where to read, null for nothing. Its `memory`, when there, is borrowed: valid only inside `receive`. */
+  readonly plan: ReadPlan | null
+}
+
+/** Forgets a fetch that waits. Not answered; one that was answered already is no harm. */
+export interface Unwatch extends Message {
+  readonly kind: 'unwatch'
+  readonly replyTo: ActorId
+  readonly correlation: number
+}
+
+/** Special values of {@link ListOffset.timestamp}, as on the wire. */
+export const offsetQuery = { latest: -1, earliest: -2, maxTimestamp: -3, earliestLocal: -4, latestTiered: -5 } as const
+
+export interface ListOffset extends Request {
+  readonly kind: 'list-offset'
+  /** Milliseconds since 1970, or one of {@link offsetQuery}. */
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+export interface ListedOffset extends Reply {
+  readonly kind: 'listed-offset'
+  readonly errorCode: number
+  /** -1 when no record is that young. */
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
+  /** When set, the answer lies in these bytes: the asker's thread looks for the first record at or after `timestamp`. */
+  readonly plan: ReadPlan | null
+}
+
+/** Asks where the epoch ended. Answered with {@link EpochEnded}. */
+export interface EpochEnd extends Request {
+  readonly kind: 'epoch-end'
+  readonly leaderEpoch: number
+  readonly currentLeaderEpoch: number
+}
+
+export interface EpochEnded extends Reply {
+  readonly kind: 'epoch-ended'
+  readonly errorCode: number
+  readonly leaderEpoch: number
+  readonly endOffset: number
+}
+
+/** New values of the topic settings that a partition acts on. */
+export interface Configure extends Message {
+  readonly kind: 'configure'
+  readonly config: PartitionConfig
+}
+
+/** Deletes everything below `offset` (exclusive end). -1: up to the high watermark. */
+export interface DeleteRecords extends Request {
+  readonly kind: 'delete-records'
+  readonly offset: number
+}
+
+export interface RecordsDeleted extends Reply {
+  readonly kind: 'records-deleted'
+  readonly errorCode: number
+  readonly logStartOffset: number
+}
+
+/** Asks a partition to say {@link LeaderElected} again if it leads. */
+export interface AnnounceLeader extends Message {
+  readonly kind: 'announce-leader'
+}
+export const announceLeader: AnnounceLeader = { kind: 'announce-leader' }
+
+/** Sent to the controller when a partition has a leader that takes requests. */
+export interface LeaderElected extends Message {
+  readonly kind: 'leader-elected'
+  readonly topicId: TopicId
+  readonly partition: PartitionIndex
+  readonly term: Term
+}
+
+export interface PartitionConfig extends LogConfig {
+  /** Bytes of the largest batch, `max.message.bytes`. */
+  readonly batchBytesMax: number
+}
+
+export type PartitionRequest = Append | Fetch | Unwatch | ListOffset | EpochEnd | DeleteRecords | Configure | AnnounceLeader
+export type PartitionReply = Appended | Fetched | ListedOffset | EpochEnded | RecordsDeleted

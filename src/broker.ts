@@ -1,0 +1,133 @@
+/**
+ * A whole broker: starts the threads, places the actors that are there once, and stops everything in order.
+ *
+ * ```
+ *  data folder locked -> port reserved -> threads -> votes, controller, groups -> partitions (placed by the controller) -> listeners
+ * ```
+ */
+import { availableParallelism, hostname } from 'node:os'
+import { brokerConfig, type BrokerConfig, type SettingName } from './base/config.ts'
+import { type ThreadIndex } from './base/ids.ts'
+import { loggerOptions, openLog, type LogOutput } from './base/logger.ts'
+import { createMetrics, MetricRow } from './base/metrics.ts'
+import { DataDirectory } from './log/data-directory.ts'
+import { canSharePort, reservePort } from './net/listener.ts'
+import { groupsName, controllerName, listenerName, program, votesName, type ReactorInit, type ReactorSpec } from './reactor.ts'
+import { LocalRuntime } from './runtime/local-runtime.ts'
+import { type ActorSpec, type Placer } from './runtime/program.ts'
+import { logRuntimeEvents } from './runtime-log.ts'
+import { Supervisor } from './runtime/supervisor.ts'
+
+export interface Broker {
+  readonly host: string
+  readonly port: number
+  /** `host:port`, as clients take it. */
+  readonly address: string
+  readonly clusterId: string
+  readonly threads: number
+  /** Answers what is in flight, syncs, writes checkpoints, frees the folder and the port. */
+  close (): Promise<void>
+}
+
+export type BrokerOptions = Partial<Record<SettingName, unknown>> & {
+  /** Short for `bindPort`. */
+  readonly port?: number
+}
+
+/**
+ * Starts a broker in this process.
+ *
+ * `dataDir: 'memory'` keeps everything in memory, on this very thread; any other one is a folder that no other broker may use.
+ *
+ * @throws ConfigError  a setting is wrong
+ * @throws Error        the port or the folder is in use, or cannot be used: the message says which and why
+ *
+ * @example
+ * const broker = await startBroker({ dataDir: 'memory', port: 0 })
+ * // … new Kafka({ brokers: [broker.address] }) …
+ * await broker.close()
+ */
+export async function startBroker (options: BrokerOptions | BrokerConfig = {}): Promise<Broker> {
+  const { port: portOption, ...settings } = options as BrokerOptions
+  const config = brokerConfig(portOption === undefined ? settings : { ...settings, bindPort: portOption })
+  const log = openLog(loggerOptions(config), { node: config.nodeId })
+  const inMemory = config.dataDir === 'memory'
+  const directory = inMemory ? undefined : await DataDirectory.open(config.dataDir, config.nodeId)
+  try {
+    const port = await reservePort(config.bindAddr, config.bindPort)
+    return await start(config, port, directory, log)
+  } catch (error) {
+    await directory?.close()
+    await log.close()
+    throw error
+  }
+}
+
+async function start (config: BrokerConfig, port: number, directory: DataDirectory | undefined, log: LogOutput): Promise<Broker> {
+  const threads = directory === undefined ? 1 : config.threads > 0 ? config.threads : availableParallelism()
+  const metrics = createMetrics(1 + threads)
+  const init: ReactorInit = {
+    config,
+    metrics,
+    threads,
+    logger: loggerOptions(config),
+    poolSize: Number(process.env.UV_THREADPOOL_SIZE ?? 4),
+    broker: {
+      nodeId: directory?.nodeNumber ?? 1,
+      clusterId: directory?.clusterId ?? 'memory',
+      host: advertisedHost(config),
+      port: config.advertisedPort !== 0 ? config.advertisedPort : port
+    },
+    bootId: directory?.bootId ?? ''
+  }
+  const edge: ReactorSpec = { type: 'network' }
+  const runtime = directory === undefined
+    ? await LocalRuntime.start({ program, init, edge })
+    : await Supervisor.start({ threads, program: reactorUrl(), init, edge, onEvent: logRuntimeEvents(log.logger, new MetricRow(metrics, 0)) })
+  try {
+    await placeActors(runtime, config, port, canSharePort ? threads : 1)
+  } catch (error) {
+    await runtime.close()
+    throw error
+  }
+  let closing: Promise<void> | undefined
+  return {
+    host: init.broker.host,
+    port,
+    address: `${config.bindAddr}:${port}`,
+    clusterId: init.broker.clusterId,
+    threads,
+    close: () => {
+      closing ??= (async () => {
+        await runtime.close()
+        await directory?.close()
+        await log.close()
+      })()
+      return closing
+    }
+  }
+}
+
+/** The order gives the actors the ids that the reactors know: behind those of the network actors. */
+async function placeActors (placer: Placer, config: BrokerConfig, port: number, listeners: number): Promise<void> {
+  const first = 0 as ThreadIndex
+  const place = async (name: string, spec: ReactorSpec, thread: ThreadIndex = first): Promise<void> => {
+    await placer.place(name, spec as ActorSpec, thread)
+  }
+  await place(votesName, { type: 'votes' })
+  await place(controllerName, { type: 'controller' })
+  await place(groupsName, { type: 'groups' })
+  for (let thread = 0; thread < listeners; thread++) {
+    await place(listenerName(thread), { type: 'listener', host: config.bindAddr, port, reusePort: listeners > 1 }, thread as ThreadIndex)
+  }
+}
+
+function advertisedHost ({ advertisedAddr, bindAddr }: BrokerConfig): string {
+  if (advertisedAddr !== '') return advertisedAddr
+  return bindAddr === '0.0.0.0' || bindAddr === '::' ? hostname() : bindAddr
+}
+
+/** The module that threads run, with this file's own ending: `.ts` from a checkout, `.js` when built. */
+function reactorUrl (): string {
+  return new URL(`./reactor${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url).href
+}

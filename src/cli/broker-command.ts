@@ -1,0 +1,84 @@
+/** broker: starts one in this process, says what to try next, and stops it on a signal. */
+import { resolve } from 'node:path'
+import { type BrokerConfig, loadConfig, type SettingName, settingFlag, settingNames, settings } from '../base/config.ts'
+import { type Command, Option } from 'commander'
+import type { Broker } from '../broker.ts'
+import { readConfigFile } from './client-session.ts'
+import { CliError } from './failure.ts'
+import { programName, version } from './version.ts'
+
+const closeMs = 10_000
+
+export function addBrokerFlags (command: Command): Command {
+  command.option('--config <file>', 'configuration file, YAML or JSON')
+  for (const name of settingNames) {
+    const { fallback, meaning, usedFrom, schema } = settings[name]
+    const isSwitch = schema.safeParse(true).success && schema.safeParse('no').success
+    const about = `${meaning.replaceAll('`', '')} (default: ${fallback === '' ? 'none' : String(fallback)}${usedFrom === undefined ? '' : `; used from the ${usedFrom} release on`})`
+    command.addOption(new Option(`${settingFlag(name)} ${isSwitch ? '[value]' : '<value>'}`, about).helpGroup(usedFrom === undefined ? 'Settings:' : 'Settings that are accepted but not used yet:'))
+  }
+  return command
+}
+
+/** @param flags  as commander gives them: camel-cased flag names */
+export async function runBroker (flags: Readonly<Record<string, unknown>>): Promise<void> {
+  const { config, given } = loadConfig({
+    flags: Object.fromEntries(settingNames.map(name => [name, flags[camelCase(settingFlag(name).slice(2))]])),
+    environment: process.env,
+    file: typeof flags.config === 'string' ? readConfigFile(flags.config) : undefined
+  })
+  for (const [name, from] of given) {
+    const { key, usedFrom } = settings[name as SettingName]
+    if (usedFrom !== undefined) console.error(`ringmq: ${key} (from ${from}) is accepted but has no effect before the ${usedFrom} release`)
+  }
+  const { startBroker } = await import('../broker.ts')
+  const broker = await startBroker(config).catch((error: NodeJS.ErrnoException) => { throw startFailure(error, config) })
+  console.log(banner(config, broker))
+  await closeOnSignal(() => broker.close())
+}
+
+/** Resolves when the first SIGTERM or SIGINT has been obeyed. A second one, or a close that takes too long, ends the process. */
+function closeOnSignal (close: () => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stopping = false
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143)
+      stopping = true
+      const late = setTimeout(() => {
+        console.error(`ringmq: not closed after ${closeMs / 1000} s; what was acknowledged is safe, the next start will check the logs`)
+        process.exit(1)
+      }, closeMs)
+      close().then(resolve, reject).finally(() => clearTimeout(late))
+    }
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  })
+}
+
+function startFailure (error: NodeJS.ErrnoException, config: BrokerConfig): CliError {
+  const where = `${config.bindAddr}:${config.bindPort}`
+  switch (error.code) {
+    case 'EADDRINUSE': return new CliError(`cannot start: another program listens on ${where}; stop it, or choose another port with --bind-port`)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND': return new CliError(`cannot start: ${config.bindAddr} is no address of this machine; choose another with --bind-addr`)
+    case 'EACCES': return new CliError(`cannot start: no permission (${error.message}); choose another --bind-port or --data-dir`)
+    default: return new CliError(`cannot start: ${error.message}`)
+  }
+}
+
+function banner (config: BrokerConfig, { address, port, threads }: Broker): string {
+  const here = ['0.0.0.0', '::'].includes(config.bindAddr) ? `127.0.0.1:${port}` : address
+  const broker = here === '127.0.0.1:9092' ? '' : ` --broker ${here}`
+  return [
+    `RingMQ ${version} is ready on ${address}`,
+    `  data     ${config.dataDir === 'memory' ? 'in memory, gone when this process ends' : resolve(config.dataDir)}`,
+    `  flush    ${config.logFlush}`,
+    `  threads  ${threads}`,
+    `  health   curl http://${here}/health`,
+    'Try next, in another terminal:',
+    `  ${programName} create-topic --topic demo --partitions 3${broker}`,
+    `  ${programName} produce --topic demo --message 'hello' --count 5${broker}`,
+    `  ${programName} consume --topic demo${broker}`
+  ].join('\n')
+}
+
+const camelCase = (name: string): string => name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())

@@ -1,0 +1,333 @@
+/**
+ * A disk in memory. Plain, it is what a broker with `dataDir: 'memory'` writes to. Given a source of chance it can crash, tear
+ * writes, fail syncs, be full and be slow, always the same way for the same seed.
+ *
+ * Like a real one it knows three places: the process's call, the page cache (what reads see), and the disk (what survives
+ * {@link FaultyDisk.crash}). Names too are durable only after their folder was synced.
+ */
+import { dirname } from 'node:path'
+import { assert } from '../base/assert.ts'
+import { type Chance } from '../base/prng.ts'
+import { type Disk, type DiskDone, type DiskFile, type FileStat } from './disk.ts'
+import { MemoryFile } from './memory-file.ts'
+
+export type DiskOperation = 'open' | 'write' | 'read' | 'sync' | 'truncate' | 'rename' | 'remove' | 'sync-folder'
+
+export interface FaultyDiskOptions {
+  /** Allows {@link FaultyDisk.crash} and {@link FaultyDisk.kill}; without it nothing beyond the files is kept. */
+  readonly chance?: Chance
+  /** Runs `work` after `delayMs`, never at once. Default: a microtask or a timer. */
+  readonly schedule?: (delayMs: number, work: () => void) => void
+  /** How long an operation takes; default 0. */
+  readonly delayMs?: (operation: DiskOperation, path: string) => number
+  readonly wallMs?: () => number
+}
+
+interface InFlightWrite {
+  readonly file: MemoryFile
+  readonly parts: readonly Uint8Array[]
+  readonly position: number
+}
+
+interface NameChange {
+  readonly path: string
+  /** undefined: the name goes. */
+  readonly file: MemoryFile | undefined
+}
+
+function failure (code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code })
+}
+
+function defaultSchedule (delayMs: number, work: () => void): void {
+  if (delayMs > 0) setTimeout(work, delayMs)
+  else queueMicrotask(work)
+}
+
+export class FaultyDisk implements Disk {
+  /** Set by tests: an error to fail the operation with, before it does anything. */
+  fault: ((operation: DiskOperation, path: string) => string | undefined) | undefined
+  /** Bytes that all files together may hold. */
+  capacity = Infinity
+  delayMs: (operation: DiskOperation, path: string) => number
+  /** How often each operation was asked for. */
+  readonly counts = new Map<DiskOperation, number>()
+  readonly #chance: Chance | undefined
+  readonly #schedule: (delayMs: number, work: () => void) => void
+  readonly #wallMs: () => number
+  readonly #names = new Map<string, MemoryFile>()
+  readonly #folders = new Set<string>()
+  /** The names that survive a crash, and the changes that do not surely. */
+  #durableNames = new Map<string, MemoryFile>()
+  #nameChanges: NameChange[] = []
+  readonly #inFlight = new Set<InFlightWrite>()
+  /** Operations of an earlier life never complete. */
+  #life = 0
+  #nextId = 1
+
+  constructor (options: FaultyDiskOptions = {}) {
+    this.#chance = options.chance
+    this.#schedule = options.schedule ?? defaultSchedule
+    this.delayMs = options.delayMs ?? (() => 0)
+    this.#wallMs = options.wallMs ?? (() => 0)
+  }
+
+  get canCrash (): boolean {
+    return this.#chance !== undefined
+  }
+
+  get usedBytes (): number {
+    let bytes = 0
+    for (const file of this.#names.values()) bytes += file.current.size
+    return bytes
+  }
+
+  /** The process dies: what it handed over stays, writes under way get somewhere. Files opened before are of no use any more. */
+  kill (): void {
+    this.#life++
+    for (const { file, parts, position } of this.#inFlight) {
+      let at = position
+      for (const part of parts) {
+        const kept = this.#chance!.next() < 0.5 ? part.length : Math.floor(this.#chance!.next() * part.length)
+        file.write(part.subarray(0, kept), at)
+        at += kept
+        if (kept < part.length) break
+      }
+    }
+    this.#inFlight.clear()
+  }
+
+  /** The machine loses power: of what was not synced, anything may be missing. */
+  crash (): void {
+    assert(this.#chance !== undefined, 'only a disk with chance can crash')
+    this.kill()
+    const kept = Math.floor(this.#chance.next() * (this.#nameChanges.length + 1))
+    for (const change of this.#nameChanges.slice(0, kept)) applyName(this.#durableNames, change)
+    this.#nameChanges = []
+    const files = new Set(this.#durableNames.values())
+    for (const file of files) file.crash(this.#chance)
+    this.#names.clear()
+    for (const [path, file] of this.#durableNames) this.#names.set(path, file)
+  }
+
+  async open (path: string, mode: 'read' | 'write'): Promise<DiskFile> {
+    await this.#turn('open', path)
+    let file = this.#names.get(path)
+    if (file === undefined) {
+      if (mode === 'read') throw failure('ENOENT', path)
+      file = new MemoryFile(this.#nextId++, this.canCrash)
+      this.#setName({ path, file })
+    }
+    return new OpenMemoryFile(this, path, file)
+  }
+
+  async makeFolder (path: string): Promise<void> {
+    this.#folders.add(path)
+  }
+
+  async syncFolder (path: string): Promise<void> {
+    await this.#turn('sync-folder', path)
+    for (const change of this.#nameChanges) if (dirname(change.path) === path) applyName(this.#durableNames, change)
+    this.#nameChanges = this.#nameChanges.filter(change => dirname(change.path) !== path)
+  }
+
+  async list (path: string): Promise<string[]> {
+    const names = new Set<string>()
+    for (const name of [...this.#names.keys(), ...this.#folders]) {
+      if (name.startsWith(`${path}/`)) names.add(name.slice(path.length + 1).split('/')[0]!)
+    }
+    return [...names].sort()
+  }
+
+  async stat (path: string): Promise<FileStat | undefined> {
+    const file = this.#names.get(path)
+    return file === undefined ? undefined : statOf(file)
+  }
+
+  async rename (from: string, to: string): Promise<void> {
+    await this.#turn('rename', to)
+    const file = this.#names.get(from)
+    if (file === undefined) throw failure('ENOENT', from)
+    this.#setName({ path: to, file })
+    this.#setName({ path: from, file: undefined })
+  }
+
+  async remove (path: string): Promise<void> {
+    await this.#turn('remove', path)
+    if (this.#names.has(path)) this.#setName({ path, file: undefined })
+  }
+
+  async removeFolder (path: string): Promise<void> {
+    for (const name of [...this.#names.keys()]) if (name.startsWith(`${path}/`)) this.#setName({ path: name, file: undefined })
+    for (const name of [...this.#folders]) if (name === path || name.startsWith(`${path}/`)) this.#folders.delete(name)
+  }
+
+  async freeBytes (): Promise<number> {
+    return Math.max(0, this.capacity - this.usedBytes)
+  }
+
+  /** Bytes of a file as reads see them; for tests that damage it by {@link poke}. */
+  peek (path: string): Uint8Array {
+    const file = this.#names.get(path)
+    if (file === undefined) throw failure('ENOENT', path)
+    const bytes = new Uint8Array(file.current.size)
+    file.current.read(bytes, 0)
+    return bytes
+  }
+
+  /** Puts a file there as if it had always been. */
+  poke (path: string, bytes: Uint8Array): void {
+    const file = new MemoryFile(this.#nextId++, this.canCrash)
+    file.write(bytes, 0)
+    if (this.canCrash) file.synced(file.lastChange)
+    this.#names.set(path, file)
+    this.#durableNames.set(path, file)
+  }
+
+  /** Lets `operation` take its time; then it fails as the fault says, or succeeds. Never completes if the process died meanwhile. */
+  later (operation: DiskOperation, path: string, complete: (error: Error | undefined) => void): void {
+    this.count(operation)
+    const life = this.#life
+    this.#schedule(this.delayMs(operation, path), () => {
+      if (life !== this.#life) return
+      const code = this.fault?.(operation, path)
+      complete(code === undefined ? undefined : failure(code, path))
+    })
+  }
+
+  count (operation: DiskOperation): void {
+    this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1)
+  }
+
+  get life (): number {
+    return this.#life
+  }
+
+  /** Notes a write under way, which a kill may tear; returns how to take the note back. */
+  inFlight (write: InFlightWrite): () => void {
+    this.#inFlight.add(write)
+    return () => this.#inFlight.delete(write)
+  }
+
+  /** Writes as much as there is room for. @throws ENOSPC if that was not all */
+  put (file: MemoryFile, path: string, parts: readonly Uint8Array[], position: number): void {
+    for (const part of parts) {
+      const growth = Math.max(0, position + part.length - file.current.size)
+      const room = growth === 0 ? 0 : this.capacity === Infinity ? Infinity : this.capacity - this.usedBytes
+      const kept = growth <= room || growth === 0 ? part.length : Math.max(0, part.length - growth + Math.max(0, room))
+      file.write(part.subarray(0, kept), position)
+      file.modifiedMs = this.#wallMs()
+      if (kept < part.length) throw failure('ENOSPC', path)
+      position += kept
+    }
+  }
+
+  syncFailed (file: MemoryFile, last: number): void {
+    if (this.#chance !== undefined) file.syncFailed(last, this.#chance)
+  }
+
+  #turn (operation: DiskOperation, path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.later(operation, path, error => error === undefined ? resolve() : reject(error))
+    })
+  }
+
+  #setName (change: NameChange): void {
+    applyName(this.#names, change)
+    if (this.canCrash) this.#nameChanges.push(change)
+  }
+}
+
+function applyName (names: Map<string, MemoryFile>, { path, file }: NameChange): void {
+  if (file === undefined) names.delete(path)
+  else names.set(path, file)
+}
+
+function statOf (file: MemoryFile): FileStat {
+  return { size: file.current.size, id: file.id, modifiedMs: file.modifiedMs }
+}
+
+class OpenMemoryFile implements DiskFile {
+  readonly path: string
+  readonly #disk: FaultyDisk
+  readonly #file: MemoryFile
+  readonly #life: number
+  #writing = false
+
+  constructor (disk: FaultyDisk, path: string, file: MemoryFile) {
+    this.#disk = disk
+    this.path = path
+    this.#file = file
+    this.#life = disk.life
+  }
+
+  writeNow (parts: readonly Uint8Array[], position: number): void {
+    this.#disk.count('write')
+    if (this.#life !== this.#disk.life) return
+    const code = this.#disk.fault?.('write', this.path)
+    if (code !== undefined) throw failure(code, this.path)
+    this.#disk.put(this.#file, this.path, parts, position)
+  }
+
+  write (parts: readonly Uint8Array[], position: number, sync: boolean, done: DiskDone): void {
+    assert(!this.#writing, 'one write of a file at a time')
+    if (this.#life !== this.#disk.life) return
+    this.#writing = true
+    const copy = [...parts]
+    const landed = this.#disk.inFlight({ file: this.#file, parts: copy, position })
+    this.#disk.later('write', this.path, error => {
+      landed()
+      let problem = error
+      try {
+        if (problem === undefined) this.#disk.put(this.#file, this.path, copy, position)
+      } catch (full) {
+        problem = full as Error
+      }
+      const finish = (result: Error | undefined): void => {
+        this.#writing = false
+        done(result, result === undefined ? copy.reduce((sum, part) => sum + part.length, 0) : 0)
+      }
+      if (problem !== undefined || !sync) finish(problem)
+      else this.#syncThen(finish)
+    })
+  }
+
+  read (into: Uint8Array, position: number, done: DiskDone): void {
+    this.#disk.later('read', this.path, error => {
+      done(error, error === undefined ? this.#file.current.read(into, position) : 0)
+    })
+  }
+
+  readNow (into: Uint8Array, position: number): number {
+    this.#disk.count('read')
+    const code = this.#disk.fault?.('read', this.path)
+    if (code !== undefined) throw failure(code, this.path)
+    return this.#file.current.read(into, position)
+  }
+
+  sync (done: DiskDone): void {
+    this.#syncThen(error => done(error, 0))
+  }
+
+  #syncThen (finish: (error: Error | undefined) => void): void {
+    const last = this.#file.lastChange
+    this.#disk.later('sync', this.path, error => {
+      if (error !== undefined) this.#disk.syncFailed(this.#file, last)
+      else if (this.#disk.canCrash) this.#file.synced(last)
+      finish(error)
+    })
+  }
+
+  async stat (): Promise<FileStat> {
+    return statOf(this.#file)
+  }
+
+  async truncate (size: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#disk.later('truncate', this.path, error => error === undefined ? resolve() : reject(error))
+    })
+    this.#file.truncate(size)
+  }
+
+  async close (): Promise<void> {}
+}

@@ -1,0 +1,900 @@
+/**
+ * The log of one partition, which is its Raft log too: appended to in memory, written in groups, read by plans.
+ *
+ * ```
+ *  logStartOffset ….… durableEndOffset ….… logEndOffset
+ *        [ on disk as `flush` promises ][ in memory, in flight ]
+ * ```
+ * One group write is under way at a time; what is appended meanwhile forms the next group. The log is itself the effect that
+ * writes a group, so a group costs no closure. Nothing here waits: work leaves as effects and comes back through {@link Log.handle}.
+ */
+import { type Clock } from '../base/clock.ts'
+import { type Effect, type EffectSink, type Message, type Post } from '../base/effect.ts'
+import { type Offset, type Term } from '../base/ids.ts'
+import { assert } from '../base/assert.ts'
+import { batchBytesOf } from '../record/record-batch.ts'
+import { Appender } from './appender.ts'
+import { type BlockPool } from './block-pool.ts'
+import { bootHash, Checkpoint, type CheckpointState, type LogPoint } from './checkpoint.ts'
+import { syncFile, writeChecked } from './checked-file.ts'
+import { type Disk, type DiskFile, isDiskFull } from './disk.ts'
+import { type LeaderEpochs } from './leader-epochs.ts'
+import { appendIndexes, copyFile, cutFile, findBoundary, loadIndexes, loadMaxTimestamp, openSegment, removeSegments, saveIndexes } from './segment-files.ts'
+import { epochsFormatVersion, epochsPath, type LogDamage, type RecoveredLog, recoverLog } from './recovery.ts'
+import { expiredSegments } from './retention.ts'
+import { type Scan, scanFile, walkBatches } from './scan.ts'
+import { Segment, segmentPath } from './segment.ts'
+import { segmentSpanMax } from './offset-index.ts'
+import { ProducerSnapshots } from './producer-snapshot.ts'
+
+/** When an append counts as durable: synced, handed to the operating system and synced every `flushIntervalMs`, or just handed over. */
+export type FlushMode = 'always' | 'interval' | 'os'
+
+export interface LogConfig {
+  readonly flush: FlushMode
+  readonly flushIntervalMs: number
+  readonly segmentBytesMax: number
+  /** A segment older than this is closed at the next retention run. */
+  readonly segmentMs: number
+  readonly indexIntervalBytes: number
+  /** -1: keep for ever. */
+  readonly retentionMs: number
+  /** -1: keep everything. */
+  readonly retentionBytes: number
+}
+
+export const defaultLogConfig: LogConfig = {
+  flush: 'always',
+  flushIntervalMs: 1000,
+  segmentBytesMax: 1 << 30,
+  segmentMs: 7 * 24 * 3600 * 1000,
+  indexIntervalBytes: 16384,
+  retentionMs: 7 * 24 * 3600 * 1000,
+  retentionBytes: -1
+}
+
+export interface LogOptions {
+  /** The log's own folder; made if it is missing. */
+  readonly directory: string
+  readonly disk: Disk
+  readonly pool: BlockPool
+  readonly clock: Clock
+  readonly config: LogConfig
+  /** Names this boot of the machine; without it, what was not synced is scanned at every start. */
+  readonly bootId?: string
+  /** Where scans of whole segments run; by default here, piece by piece. */
+  readonly scan?: Scan
+}
+
+/** Told, while a log is opened, what its owner's producer states are made of. Bytes are valid only during the call. */
+export interface LogReplay {
+  /** The newest producer snapshot: state up to `offset`, exclusive. Called at most once, first. */
+  snapshot (bytes: Uint8Array, offset: Offset): void
+  /** Each batch behind it, in order. */
+  batch (bytes: Uint8Array, position: number): void
+}
+
+export type OpenedLog =
+  | { readonly state: 'ready', readonly log: Log, readonly scannedBytes: number, readonly cutBytes: number }
+  /** Must not be served: see {@link LogDamage}. */
+  | { readonly state: 'damaged', readonly damage: LogDamage }
+
+/** Why nothing may be appended now: tell writers, they may try again. */
+export type LogRefusal = 'full' | 'sync-failed' | 'truncating' | 'broken' | 'closed'
+
+/** What a completion meant for the log's owner. */
+export type LogEvent =
+  | 'none'
+  /** `durableEndOffset` moved. */
+  | 'durable'
+  /** A new segment takes writes: a good moment for a producer snapshot. */
+  | 'rolled'
+  /** Batches that were never durable are gone: `logEndOffset` fell, appends are refused (see `refusal`), their writers must be told. */
+  | 'cut'
+  /** Appends are accepted again. */
+  | 'ready'
+  /** The log cannot help itself (`failure` says why): close it and open it anew, or quarantine it. */
+  | 'broken'
+  /** `logStartOffset` moved and is durable. */
+  | 'start-moved'
+  /** The truncation that was asked for is done. */
+  | 'truncated'
+
+export interface LogMessage extends Message {
+  readonly kind: `log-${string}`
+}
+
+interface LogWritten extends LogMessage {
+  readonly kind: 'log-written'
+  error: unknown
+}
+
+interface LogJobDone extends LogMessage {
+  readonly kind: 'log-job-done'
+  readonly job: JobName
+  readonly error: unknown
+  /** What the job found out; its meaning depends on the job. */
+  readonly value: unknown
+}
+
+/** Work besides group writes. Those that need the files for themselves are exclusive: no group is written meanwhile. */
+type JobName = 'roll' | 'sync-first' | 'clear' | 'repair' | 'truncate' | 'sync' | 'checkpoint' | 'probe-space' | 'remove' | 'retention'
+
+export interface ReadPlan {
+  readonly segmentBase: Offset
+  /** {@link FileStat.id} of the segment's file. */
+  readonly fileId: number
+  /** A batch begins here, at or before the one that holds `offset`. 0 and not `indexed`: the segment's index file knows better. */
+  readonly position: number
+  readonly indexed: boolean
+  /** Upper bound of what can be read from `position` on. */
+  readonly bytes: number
+  readonly offset: Offset
+  /** Exclusive: the reader cuts what lies above. */
+  readonly endOffset: Offset
+  readonly highWatermark: Offset
+  /** In the page cache as good as certain: it may be read on the reactor thread. */
+  readonly hot: boolean
+  /** The exact bytes, when they are in the log's memory: valid only inside `receive`. */
+  readonly memory: Uint8Array | undefined
+}
+
+/** Groups up to this size get zeros written ahead of them. */
+const smallGroupBytes = 65536
+const preallocateBytesMin = 65536
+const zeros = new Uint8Array(1 << 20)
+/** An inline write that takes longer blocks the thread for too long: writes leave it for a while. */
+const slowWriteMs = 5
+const slowWriteBackoffMs = 1000
+/** The newest bytes of a log are in the page cache: they were written a moment ago. */
+const hotBytes = 32 << 20
+/** With less room than this a full disk counts as still full. */
+const spaceBytesMin = 4 << 20
+/** Index entries are appended to the files when so many are new. */
+const indexEntriesUnsavedMax = 512
+
+export class Log implements Effect {
+  readonly directory: string
+  readonly #disk: Disk
+  readonly #clock: Clock
+  readonly #appender: Appender
+  readonly #checkpoint: Checkpoint
+  readonly #snapshots: ProducerSnapshots
+  readonly #segments: Segment[]
+  readonly #epochs: LeaderEpochs
+  #config: LogConfig
+  #epochsSavedVersion: number
+  /** Where appends go: the last segment. Its file may not exist yet. */
+  #active: Segment
+  /** Where groups are written: the last segment whose file exists. */
+  #writing: Segment
+  #logStartOffset: Offset
+  #logEndOffset: Offset
+  #highWatermark: Offset
+  /** Handed to the operating system. */
+  #written: LogPoint
+  /** Known to be on disk. */
+  #synced: LogPoint
+  #pendingBytes = 0
+  #rollNext = false
+  #refusal: LogRefusal | undefined
+  #failure: unknown
+
+  /** The exclusive work under way. */
+  #busy: 'no' | 'write' | 'job' = 'no'
+  #post: Post | undefined
+  #groupEnd: LogPoint
+  #groupBytes = 0
+  #preallocateBytes = preallocateBytesMin
+  #slowUntilMs = 0
+  readonly #writtenMessage: LogWritten = { kind: 'log-written', error: undefined }
+  /** A sync failed while a group was being written: the cut comes when that is over. */
+  #cutWanted: LogRefusal | undefined
+  #truncateWanted: Offset | undefined
+  readonly #jobs = new Map<JobName, Promise<void>>()
+  /** Closed segments get their index files, and under `os` their sync, one after the other. */
+  #retiring: Promise<void> = Promise.resolve()
+  #lastSyncMs = 0
+  /** Without trust in what the operating system holds, checkpoints claim only what was synced. */
+  #trustWritten = true
+  /** Checkpoints are written one after the other. */
+  #checkpointing: Promise<void> = Promise.resolve()
+  #savedState: CheckpointState | undefined
+  /** Segments that are no longer part of the log, and whose files still exist. */
+  readonly #doomed: Segment[] = []
+  /** An asynchronous group write has not completed. */
+  #inFlight = false
+  /** Set by a close that waits for the group under way. */
+  #settled: (() => void) | undefined
+
+  private constructor (options: LogOptions, recovered: RecoveredLog, snapshots: ProducerSnapshots) {
+    this.directory = options.directory
+    this.#disk = options.disk
+    this.#clock = options.clock
+    this.#config = options.config
+    this.#appender = new Appender(options.pool)
+    this.#snapshots = snapshots
+    this.#segments = recovered.segments
+    this.#epochs = recovered.epochs
+    this.#epochsSavedVersion = -1
+    this.#checkpoint = new Checkpoint(options.disk, options.directory, bootHash(options.bootId), recovered.checkpoint?.sequence ?? 0)
+    this.#active = this.#writing = recovered.segments.at(-1)!
+    this.#logStartOffset = recovered.logStartOffset
+    this.#logEndOffset = recovered.logEndOffset
+    this.#highWatermark = Math.min(recovered.checkpoint?.state.highWatermark ?? 0, recovered.logEndOffset) as Offset
+    this.#written = this.#groupEnd = { offset: recovered.logEndOffset, segmentBase: this.#active.base, segmentSize: this.#active.size }
+    this.#synced = this.#written
+  }
+
+  /**
+   * Recovers the log in `options.directory`, or makes a new one.
+   *
+   * @throws on failing I/O; damage is not an error but an answer
+   */
+  static async open (options: LogOptions, replay?: LogReplay): Promise<OpenedLog> {
+    const { disk, directory } = options
+    const recovered = await recoverLog({
+      disk,
+      directory,
+      indexIntervalBytes: options.config.indexIntervalBytes,
+      boot: bootHash(options.bootId),
+      scan: options.scan ?? (request => scanFile(disk, request)),
+      wallMs: options.clock.wallMs()
+    })
+    if ('damage' in recovered) return { state: 'damaged', damage: recovered.damage }
+    const snapshots = await ProducerSnapshots.open(disk, directory, recovered.logEndOffset)
+    const log = new Log(options, recovered, snapshots)
+    await openSegment(disk, directory, log.#active)
+    // What was written before this start may not be synced (`os`, or a kill between write and sync): from here on it is.
+    await log.#syncFrom(recovered.checkpoint?.state.durable)
+    if (recovered.checkpoint === undefined) await log.#saveCheckpoint(log.#state(), true)
+    if (replay !== undefined) await log.#replay(replay)
+    return { state: 'ready', log, scannedBytes: recovered.scannedBytes, cutBytes: recovered.cutBytes }
+  }
+
+  get logStartOffset (): Offset {
+    return this.#logStartOffset
+  }
+
+  /** The next offset; includes what is not yet written. */
+  get logEndOffset (): Offset {
+    return this.#logEndOffset
+  }
+
+  /** Exclusive end of what is as durable as `flush` promises. */
+  get durableEndOffset (): Offset {
+    return this.#config.flush === 'always' ? this.#synced.offset : this.#written.offset
+  }
+
+  /** As last told by {@link advanceHighWatermark}, or by the checkpoint this log was opened from. */
+  get highWatermark (): Offset {
+    return this.#highWatermark
+  }
+
+  /** Bytes appended and not yet durable. */
+  get pendingBytes (): number {
+    return this.#pendingBytes
+  }
+
+  /** Ask before every append. */
+  get refusal (): LogRefusal | undefined {
+    return this.#refusal
+  }
+
+  /** The last failure of the disk, for a log line. */
+  get failure (): unknown {
+    return this.#failure
+  }
+
+  get config (): LogConfig {
+    return this.#config
+  }
+
+  /** Size of all segments. */
+  get bytes (): number {
+    let bytes = 0
+    for (const segment of this.#segments) bytes += segment.size
+    return bytes
+  }
+
+  get segmentCount (): number {
+    return this.#segments.length
+  }
+
+  configure (config: LogConfig): void {
+    this.#config = config
+  }
+
+  advanceHighWatermark (offset: Offset): void {
+    assert(offset <= this.#logEndOffset, 'the high watermark is in the log')
+    if (offset > this.#highWatermark) this.#highWatermark = offset
+  }
+
+  /**
+   * Copies one sound batch to the end of the log and stamps the copy with its offset and `term`. Ask `refusal` first, and
+   * `pendingBytes` for room: memory for it is always found.
+   *
+   * @param lastOffsetDelta  the batch's, 0 or more
+   * @param maxTimestamp     the batch's, -1 for none
+   * @returns the batch's base offset
+   */
+  append (batch: Uint8Array, term: Term, lastOffsetDelta: number, maxTimestamp: number): Offset {
+    assert(this.#refusal === undefined, 'nothing is appended while the log refuses')
+    const base = this.#logEndOffset
+    const bytes = batch.length
+    const end = base + lastOffsetDelta + 1 as Offset
+    let segment = this.#active
+    if (segment.size > 0 && (segment.size + bytes > this.#config.segmentBytesMax || this.#rollNext || end - segment.base > segmentSpanMax)) {
+      segment = this.#active = new Segment(base, 0)
+      this.#segments.push(segment)
+      this.#rollNext = false
+    }
+    if (term !== this.#epochs.lastTerm) this.#epochs.assign(term, base)
+    this.#appender.append(batch, segment.base, segment.size, base, term, end)
+    segment.add(base, bytes, maxTimestamp, this.#config.indexIntervalBytes)
+    this.#logEndOffset = end
+    this.#pendingBytes += bytes
+    return base
+  }
+
+  /** Starts writing what was appended, unless a write is under way (its completion starts the next). */
+  flush (out: EffectSink): void {
+    if (this.#busy !== 'no' || !this.#appender.hasPending || this.#refusal !== undefined) return
+    this.#busy = 'write'
+    out.effect(this)
+  }
+
+  /** The effect: writes everything pending of one segment as one group. */
+  run (post: Post): void {
+    this.#post = post
+    if (this.#appender.pendingSegmentBase !== this.#writing.base) {
+      this.#runJob('roll', post, () => this.#roll())
+      return
+    }
+    if (this.#config.flush === 'always' && this.#synced.offset !== this.#written.offset) {
+      // `flush` was changed to `always`: what was written under the old promise is synced first.
+      this.#runJob('sync-first', post, () => this.#sync())
+      return
+    }
+    const segment = this.#writing
+    const position = this.#appender.pendingPosition
+    const parts = this.#appender.takeGroup()
+    const { groupEndOffset, groupEndPosition } = this.#appender
+    this.#groupEnd = {
+      offset: groupEndOffset < 0 ? this.#logEndOffset : groupEndOffset as Offset, segmentBase: segment.base, segmentSize: groupEndPosition
+    }
+    this.#groupBytes = groupEndPosition - position
+    if (this.#config.flush === 'always') {
+      if (this.#groupBytes <= smallGroupBytes && groupEndPosition > segment.preallocatedEnd && groupEndPosition === segment.size) this.#addZeros(segment, parts)
+      this.#inFlight = true
+      segment.file!.write(parts, position, true, this.#onWritten)
+      return
+    }
+    const startMs = this.#clock.monotonicMs()
+    if (startMs < this.#slowUntilMs) {
+      this.#inFlight = true
+      segment.file!.write(parts, position, false, this.#onWritten)
+      return
+    }
+    let failure: unknown
+    try {
+      segment.file!.writeNow(parts, position)
+    } catch (error) {
+      failure = error ?? new Error('write failed')
+    }
+    const endMs = this.#clock.monotonicMs()
+    if (endMs - startMs > slowWriteMs) this.#slowUntilMs = endMs + slowWriteBackoffMs
+    this.#writtenMessage.error = failure
+    post(this.#writtenMessage)
+  }
+
+  /**
+   * A small group that goes beyond what is preallocated takes zeros along: the following ones then change no metadata of the
+   * file, which halves their sync. Each step is twice as long as the one before, up to 1 MiB.
+   */
+  #addZeros (segment: Segment, parts: Uint8Array[]): void {
+    const bytes = Math.min(this.#preallocateBytes, this.#config.segmentBytesMax - segment.size)
+    if (bytes <= 0) return
+    parts.push(zeros.subarray(0, bytes))
+    segment.preallocatedEnd = segment.size + bytes
+    this.#preallocateBytes = Math.min(this.#preallocateBytes * 2, zeros.length)
+  }
+
+  readonly #onWritten = (error: Error | undefined): void => {
+    this.#inFlight = false
+    this.#writtenMessage.error = error
+    this.#post!(this.#writtenMessage)
+    this.#settled?.()
+  }
+
+  /** Takes a completion that this log's effects posted. It may start the next group. */
+  handle (message: LogMessage, out: EffectSink): LogEvent {
+    if (message.kind === 'log-written') return this.#handleWritten((message as LogWritten).error, out)
+    const { job, error, value } = message as LogJobDone
+    this.#jobs.delete(job)
+    const event = this.#handleJob(job, error, value, out)
+    if (this.#busy === 'no') this.#next(out)
+    return event
+  }
+
+  #handleWritten (error: unknown, out: EffectSink): LogEvent {
+    this.#busy = 'no'
+    if (error !== undefined) {
+      this.#appender.groupFailed()
+      this.#failure = error
+      return this.#cut(isDiskFull(error) ? 'full' : 'sync-failed', out)
+    }
+    this.#groupWritten()
+    if (this.#cutWanted !== undefined) return this.#cut(this.#cutWanted, out)
+    this.#next(out)
+    return 'durable'
+  }
+
+  #groupWritten (): void {
+    this.#appender.groupDone()
+    this.#written = this.#groupEnd
+    this.#writing.writtenSize = this.#groupEnd.segmentSize
+    this.#pendingBytes -= this.#groupBytes
+    if (this.#config.flush === 'always') this.#synced = this.#groupEnd
+  }
+
+  #handleJob (job: JobName, error: unknown, value: unknown, out: EffectSink): LogEvent {
+    if (error !== undefined) this.#failure = error
+    switch (job) {
+      case 'roll':
+        this.#busy = 'no'
+        if (error !== undefined) return this.#cut(isDiskFull(error) ? 'full' : 'sync-failed', out)
+        return this.#cutWanted !== undefined ? this.#cut(this.#cutWanted, out) : 'rolled'
+      case 'sync-first':
+        this.#busy = 'no'
+        return error === undefined ? 'durable' : this.#cut('sync-failed', out)
+      case 'sync':
+        return error === undefined ? 'none' : this.#cut('sync-failed', out)
+      case 'clear':
+      case 'repair':
+        this.#busy = 'no'
+        if (error !== undefined) return this.#break()
+        if (this.#refusal === 'full') return 'none'
+        this.#refusal = undefined
+        return 'ready'
+      case 'probe-space':
+        if (error !== undefined || (value as number) < spaceBytesMin || this.#refusal !== 'full') return 'none'
+        this.#refusal = undefined
+        return 'ready'
+      case 'truncate':
+        this.#busy = 'no'
+        if (error !== undefined) return this.#break()
+        this.#truncated(value as LogPoint)
+        return 'truncated'
+      case 'retention':
+        if (error === undefined) this.#removeExpired(value as number, out)
+        return 'none'
+      case 'remove':
+        if (error !== undefined) return 'none'
+        if (this.#doomed.length === 0 && this.#savedState?.logStartOffset === this.#logStartOffset) return 'start-moved'
+        this.#startRemove(out)
+        return 'none'
+      case 'checkpoint':
+        return 'none'
+    }
+  }
+
+  /** Nothing is under way that needs the files alone: what comes next? */
+  #next (out: EffectSink): void {
+    if (this.#doomed.length > 0) this.#startRemove(out)
+    if (this.#truncateWanted !== undefined && this.#truncateWanted <= this.#written.offset) {
+      this.#startTruncate(this.#truncateWanted, out)
+    } else if (this.#appender.hasPending && (this.#refusal === undefined || this.#truncateWanted !== undefined)) {
+      this.#busy = 'write'
+      out.effect(this)
+    }
+  }
+
+  /**
+   * Gives up what is not durable, and makes the file good for more: after a full disk by cutting what was half written, after
+   * a failed sync by a fresh copy, because pages that a sync failed on may be marked clean and lost.
+   */
+  #cut (reason: LogRefusal, out: EffectSink): LogEvent {
+    this.#refusal = reason
+    if (this.#busy !== 'no') {
+      this.#cutWanted = reason
+      return 'none'
+    }
+    this.#cutWanted = undefined
+    const copies = reason === 'sync-failed' && this.#config.flush !== 'os'
+    const end = copies ? this.#synced : this.#written
+    this.#cutTo(end)
+    const segment = this.#writing
+    const file = segment.file!
+    if (copies) this.#startJob('repair', out, () => this.#repair(segment, file))
+    else this.#startJob('clear', out, () => cutFile(file, end.segmentSize, false))
+    return 'cut'
+  }
+
+  #cutTo (end: LogPoint): void {
+    assert(end.segmentBase === this.#writing.base, 'only the newest file is cut')
+    this.#appender.clear()
+    while (this.#active !== this.#writing) {
+      this.#segments.pop()
+      this.#active = this.#segments.at(-1)!
+    }
+    this.#writing.truncate(end.offset, end.segmentSize)
+    this.#writing.preallocatedEnd = 0
+    this.#epochs.truncate(end.offset)
+    this.#logEndOffset = end.offset
+    this.#highWatermark = Math.min(this.#highWatermark, end.offset) as Offset
+    this.#written = end
+    if (this.#synced.offset > end.offset) this.#synced = end
+    this.#pendingBytes = 0
+    this.#rollNext = false
+  }
+
+  async #repair (segment: Segment, file: DiskFile): Promise<void> {
+    await Promise.all([this.#jobs.get('checkpoint'), this.#jobs.get('remove')])
+    const path = segmentPath(this.directory, segment.base, 'log')
+    await copyFile(this.#disk, file, path, segment.size)
+    // From the rename on the file is shorter than an earlier checkpoint may claim.
+    await this.#saveCheckpoint(this.#state(), true)
+    await this.#disk.rename(`${path}.new`, path)
+    await this.#disk.syncFolder(this.directory)
+    await file.close()
+    await openSegment(this.#disk, this.directory, segment)
+  }
+
+  #break (): LogEvent {
+    this.#refusal = 'broken'
+    this.#busy = 'job'
+    return 'broken'
+  }
+
+  /** The segment being written is complete: closes it and opens the next. */
+  async #roll (): Promise<void> {
+    const from = this.#writing
+    const to = this.#segments[this.#segments.indexOf(from) + 1]!
+    const waits = this.#config.flush !== 'os'
+    if (from.preallocatedEnd > from.size) await from.file!.truncate(from.size)
+    if (waits) await syncFile(from.file!)
+    await openSegment(this.#disk, this.directory, to)
+    to.firstMs = this.#clock.wallMs()
+    this.#preallocateBytes = preallocateBytesMin
+    this.#writing = to
+    this.#written = { offset: to.base, segmentBase: to.base, segmentSize: 0 }
+    if (waits) this.#synced = this.#written
+    const end = this.#written
+    this.#retiring = this.#retiring.then(() => this.#retire(from, end, waits))
+  }
+
+  /** Gives a closed segment its index files; under `os` it is only synced now. Never fails: what is missing is found at the next start. */
+  async #retire (segment: Segment, end: LogPoint, synced: boolean): Promise<void> {
+    try {
+      if (!synced) await syncFile(segment.file!)
+      await saveIndexes(this.#disk, this.directory, segment)
+      if (!synced && this.#trustWritten && end.offset > this.#synced.offset) this.#synced = end
+    } catch (error) {
+      this.#failure = error
+      if (!synced) this.#trustWritten = false
+    }
+    const file = segment.file
+    segment.file = undefined
+    await file?.close()
+    if (segment.indexSaved === segment.index?.count) segment.close(segment.size)
+  }
+
+  /** Puts all that is written onto the disk. */
+  async #sync (): Promise<void> {
+    const written = this.#written
+    await this.#retiring
+    await syncFile(this.#writing.file!)
+    if (written.offset > this.#synced.offset) this.#synced = written
+  }
+
+  /**
+   * Removes everything at and after `offset`, for a follower whose leader has another history. Appends are refused until the
+   * event 'truncated'.
+   *
+   * @param offset  at or above the high watermark; between batches
+   */
+  truncate (offset: Offset, out: EffectSink): void {
+    assert(offset >= this.#highWatermark && offset <= this.#logEndOffset, 'only what is not committed is truncated')
+    assert(this.#refusal === undefined, 'nothing else is going on')
+    this.#refusal = 'truncating'
+    this.#truncateWanted = offset
+    if (this.#busy === 'no') this.#next(out)
+  }
+
+  #startTruncate (offset: Offset, out: EffectSink): void {
+    this.#truncateWanted = undefined
+    this.#appender.clear()
+    this.#startJob('truncate', out, () => this.#truncateFiles(offset))
+  }
+
+  async #truncateFiles (offset: Offset): Promise<LogPoint> {
+    await Promise.all([this.#retiring, this.#jobs.get('checkpoint'), this.#jobs.get('remove')])
+    const created = this.#segments.slice(0, this.#segments.indexOf(this.#writing) + 1)
+    const segment = created.findLast(one => one.base <= offset)!
+    const position = await findBoundary(this.#disk, this.directory, segment, offset)
+    const end: LogPoint = { offset, segmentBase: segment.base, segmentSize: position }
+    const state = this.#state()
+    // First the checkpoint: it must never claim more than the files hold.
+    await this.#saveCheckpoint({
+      ...state,
+      durable: state.durable.offset < offset ? state.durable : end,
+      written: end,
+      indexEntries: -1
+    }, true)
+    await removeSegments(this.#disk, this.directory, created.filter(one => one.base > segment.base).toReversed())
+    await this.#snapshots.truncate(offset)
+    if (segment.file === undefined) {
+      await openSegment(this.#disk, this.directory, segment)
+      await loadIndexes(this.#disk, this.directory, segment)
+    }
+    await cutFile(segment.file!, position, true)
+    return end
+  }
+
+  #truncated (end: LogPoint): void {
+    while (this.#segments.at(-1)!.base > end.segmentBase) this.#segments.pop()
+    this.#active = this.#writing = this.#segments.at(-1)!
+    this.#cutTo(end)
+    if (end.offset < this.#synced.offset) this.#synced = end
+    this.#refusal = undefined
+  }
+
+  /** Runs what depends on time: the sync of `interval`, and the look whether a full disk has room again. Call it every 100 ms or so. */
+  maintain (nowMs: number, out: EffectSink): void {
+    if (this.#refusal === 'full') {
+      if (this.#busy === 'no') this.#startJob('probe-space', out, () => this.#disk.freeBytes(this.directory))
+    } else if (this.#config.flush === 'interval' && this.#synced.offset < this.#written.offset && nowMs - this.#lastSyncMs >= this.#config.flushIntervalMs) {
+      this.#lastSyncMs = nowMs
+      this.#startJob('sync', out, () => this.#sync())
+    }
+  }
+
+  /**
+   * Writes down how far the log may be trusted, if that has changed. Call it at most every second.
+   *
+   * @param snapshot  the owner's producer states as of `offset`, exclusive, which must be durable
+   */
+  checkpoint (out: EffectSink, snapshot?: { readonly offset: Offset, readonly bytes: Uint8Array }): void {
+    if (this.#jobs.has('checkpoint') || this.#jobs.has('repair') || this.#jobs.has('truncate') || this.#refusal === 'broken') return
+    const state = this.#state()
+    if (snapshot === undefined && sameState(state, this.#savedState)) return
+    this.#startJob('checkpoint', out, async () => {
+      const segment = this.#writing
+      if (segment.base === state.written.segmentBase && state.indexEntries - segment.indexSaved >= indexEntriesUnsavedMax) {
+        await appendIndexes(this.#disk, this.directory, segment, state.indexEntries)
+      }
+      if (snapshot !== undefined) await this.#snapshots.save(snapshot.offset, snapshot.bytes)
+      await this.#saveCheckpoint(state, false)
+    })
+  }
+
+  #state (): CheckpointState {
+    const segment = this.#writing
+    const index = segment.index!
+    let indexEntries = index.count
+    while (indexEntries > 0 && index.positionAt(indexEntries - 1) >= segment.writtenSize) indexEntries--
+    return {
+      durable: this.#synced,
+      written: this.#trustWritten ? this.#written : this.#synced,
+      highWatermark: this.#highWatermark,
+      logStartOffset: this.#logStartOffset,
+      ordered: this.#config.flush === 'always',
+      maxTimestamp: segment.maxTimestamp!,
+      maxTimestampOffset: segment.maxTimestampOffset,
+      indexEntries
+    }
+  }
+
+  /** The list of terms goes first: recovery reads no terms from what lies below the checkpoint. One after the other. */
+  #saveCheckpoint (state: CheckpointState, sync: boolean): Promise<void> {
+    const saved = this.#checkpointing.then(async () => {
+      if (this.#epochs.version !== this.#epochsSavedVersion) {
+        const version = this.#epochs.version
+        await writeChecked(this.#disk, epochsPath(this.directory), epochsFormatVersion, this.#epochs.encode())
+        this.#epochsSavedVersion = version
+      }
+      await this.#checkpoint.write(state, sync)
+      this.#savedState = state
+    })
+    this.#checkpointing = saved.catch(() => {})
+    return saved
+  }
+
+  /** Gives up everything below `offset` (at most the high watermark); whole segments below it are removed. Event 'start-moved'. */
+  deleteBefore (offset: Offset, out: EffectSink): void {
+    assert(offset <= this.#highWatermark, 'only what is committed is deleted')
+    if (offset > this.#logStartOffset) this.#logStartOffset = offset
+    let count = 0
+    while (count < this.#segments.length - 1 && this.#segments[count + 1]!.base <= offset && this.#segments[count] !== this.#writing) count++
+    this.#removeFirst(count, out)
+  }
+
+  /** Closes a segment that is too old, and removes the segments that retention gives up. */
+  applyRetention (wallMs: number, out: EffectSink): void {
+    const { segmentMs, retentionMs } = this.#config
+    const active = this.#active
+    const idle = this.#busy === 'no' && this.#refusal === undefined && !this.#appender.hasPending
+    const expired = retentionMs >= 0 && (active.maxTimestamp! >= 0 ? active.maxTimestamp! : active.firstMs) < wallMs - retentionMs
+    if (idle && active.size > 0 && active === this.#writing && (expired || active.firstMs < wallMs - segmentMs)) {
+      this.#active = new Segment(this.#logEndOffset, 0)
+      this.#segments.push(this.#active)
+      this.#startJob('roll', out, () => this.#roll())
+    }
+    if (this.#jobs.has('retention')) return
+    if (this.#segments[0]!.maxTimestamp !== undefined) return this.#removeExpired(wallMs, out)
+    const unknown = this.#segments.filter(segment => segment.maxTimestamp === undefined)
+    this.#startJob('retention', out, async () => {
+      for (const segment of unknown) {
+        await loadMaxTimestamp(this.#disk, this.directory, segment)
+        if (expiredSegments([segment, this.#active], { ...this.#config, highWatermark: this.#highWatermark }, wallMs) === 0) break
+      }
+      return wallMs
+    })
+  }
+
+  #removeExpired (wallMs: number, out: EffectSink): void {
+    const count = expiredSegments(this.#segments, { ...this.#config, highWatermark: this.#highWatermark }, wallMs)
+    const bounded = Math.min(count, this.#segments.indexOf(this.#writing))
+    if (bounded === 0) return
+    const start = this.#segments[bounded]!.base
+    if (start > this.#logStartOffset) this.#logStartOffset = start
+    this.#removeFirst(bounded, out)
+  }
+
+  #removeFirst (count: number, out: EffectSink): void {
+    this.#doomed.push(...this.#segments.splice(0, count))
+    this.#epochs.advanceStart(this.#logStartOffset)
+    this.#startRemove(out)
+  }
+
+  /** Makes the new start durable, then removes the files below it; a start that would go back must not find them gone. */
+  #startRemove (out: EffectSink): void {
+    if (this.#jobs.has('remove') || this.#jobs.has('truncate') || this.#jobs.has('repair')) return
+    const doomed = this.#doomed.splice(0)
+    this.#startJob('remove', out, async () => {
+      await this.#retiring
+      await this.#saveCheckpoint(this.#state(), true)
+      await removeSegments(this.#disk, this.directory, doomed)
+    })
+  }
+
+  #startJob (job: JobName, out: EffectSink, work: () => Promise<unknown>): void {
+    if (exclusiveJobs.has(job)) this.#busy = 'job'
+    this.#jobs.set(job, Promise.resolve())
+    out.effect({ run: post => this.#runJob(job, post, work) })
+  }
+
+  #runJob (job: JobName, post: Post, work: () => Promise<unknown>): void {
+    if (exclusiveJobs.has(job)) this.#busy = 'job'
+    const done = (error: unknown, value: unknown): void => post({ kind: 'log-job-done', job, error, value } satisfies LogJobDone as Message)
+    this.#jobs.set(job, work().then(value => done(undefined, value), error => done(error, undefined)))
+  }
+
+  /**
+   * Says where to read from `offset` on; undefined if there is nothing below `endOffset`.
+   *
+   * @param maxBytes   how much the reader wants; bounds only what memory returns, by whole batches but at least one
+   * @param endOffset  exclusive; high watermark, last stable offset or log end: the end of a batch
+   */
+  read (offset: Offset, maxBytes: number, endOffset: Offset): ReadPlan | undefined {
+    if (offset < this.#logStartOffset || offset >= endOffset) return undefined
+    const unwritten = offset >= this.#written.offset
+    const memory = this.#appender.read(offset, endOffset, maxBytes, unwritten)
+    if (unwritten && memory === undefined) return undefined
+    const segment = this.#segmentOf(offset)
+    const position = segment.index === undefined ? 0 : segment.index.floorPosition(offset)
+    return {
+      segmentBase: segment.base,
+      fileId: segment.fileId,
+      position,
+      indexed: segment.index !== undefined,
+      bytes: segment.writtenSize - position,
+      offset,
+      endOffset,
+      highWatermark: this.#highWatermark,
+      hot: position >= segment.coldEnd && segment === this.#active && position >= segment.size - hotBytes,
+      memory
+    }
+  }
+
+  #segmentOf (offset: Offset): Segment {
+    const segments = this.#segments
+    if (offset >= this.#active.base) return this.#active
+    let low = 0
+    let high = segments.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if (segments[middle]!.base <= offset) low = middle
+      else high = middle - 1
+    }
+    return segments[low]!
+  }
+
+  /** The newest term in the log; 0 if it was never written. */
+  get lastTerm (): Term {
+    return this.#epochs.lastTerm
+  }
+
+  /** The term of the entry at `offset`, which may also be the one just before `logStartOffset`; undefined outside. */
+  termAt (offset: Offset): Term | undefined {
+    return offset < this.#logEndOffset ? this.#epochs.termAt(offset) : undefined
+  }
+
+  /** See {@link LeaderEpochs.endOf}. */
+  epochEndOffset (term: Term): { readonly term: Term, readonly endOffset: Offset } | undefined {
+    return this.#epochs.endOf(term, this.#logEndOffset)
+  }
+
+  /** The segments that may hold the first record at or after a timestamp, oldest first; for {@link findTimestamp}. */
+  get segments (): readonly Segment[] {
+    return this.#segments
+  }
+
+  /** Reads what producer states are made of: the newest snapshot and every batch behind it. */
+  async #replay (replay: LogReplay): Promise<void> {
+    const snapshot = await this.#snapshots.newest()
+    if (snapshot !== undefined) replay.snapshot(snapshot.bytes, snapshot.offset)
+    const from = Math.max(snapshot?.offset ?? 0, this.#logStartOffset) as Offset
+    for (const segment of this.#segments) {
+      const next = this.#segments[this.#segments.indexOf(segment) + 1]
+      if (next !== undefined && next.base <= from) continue
+      const start = await findBoundary(this.#disk, this.directory, segment, from)
+      await walkBatches(this.#disk, segmentPath(this.directory, segment.base, 'log'), start, segment.size, (bytes, at, position) => {
+        replay.batch(bytes.subarray(at, at + batchBytesOf(bytes, at)), position)
+        return true
+      })
+    }
+  }
+
+  /** Syncs what an unclean stop may have left unsynced, from the checkpoint's durable point on. */
+  async #syncFrom (durable: LogPoint | undefined): Promise<void> {
+    if (durable?.offset === this.#logEndOffset) return
+    for (const segment of this.#segments) {
+      if (segment === this.#active) await syncFile(segment.file!)
+      else if (segment.base >= (durable?.segmentBase ?? 0)) {
+        const file = await this.#disk.open(segmentPath(this.directory, segment.base, 'log'), 'write')
+        await syncFile(file)
+        await file.close()
+      }
+    }
+  }
+
+  /**
+   * Finishes what is under way, syncs, writes indexes and checkpoint, and gives files and memory back. What was appended and
+   * not flushed is dropped: nobody was told that it is there. Call it once, after the last `handle`.
+   *
+   * @param snapshot  the owner's producer states, if they are those of everything that was written
+   */
+  async close (snapshot?: Uint8Array): Promise<void> {
+    const broken = this.#refusal === 'broken' || this.#cutWanted !== undefined || this.#refusal === 'sync-failed'
+    this.#refusal = 'closed'
+    if (this.#inFlight) await new Promise<void>(resolve => { this.#settled = resolve })
+    if (this.#busy === 'write' && !this.#writtenMessage.error) this.#groupWritten()
+    else if (this.#busy === 'write') this.#appender.groupFailed()
+    await Promise.all(this.#jobs.values())
+    await this.#retiring
+    await this.#checkpointing
+    const segment = this.#writing
+    if (!broken && this.#writtenMessage.error === undefined) await this.#closeCleanly(segment, snapshot)
+    this.#appender.clear()
+    await segment.file?.close()
+    await this.#checkpoint.close()
+  }
+
+  async #closeCleanly (segment: Segment, snapshot: Uint8Array | undefined): Promise<void> {
+    this.#cutTo(this.#written)
+    await cutFile(segment.file!, segment.size, true)
+    this.#synced = this.#written
+    if (segment.index!.count > segment.indexSaved) await saveIndexes(this.#disk, this.directory, segment)
+    if (snapshot !== undefined) await this.#snapshots.save(this.#written.offset, snapshot)
+    await this.#saveCheckpoint(this.#state(), true)
+  }
+}
+
+const exclusiveJobs: ReadonlySet<JobName> = new Set<JobName>(['roll', 'sync-first', 'clear', 'repair', 'truncate'])
+
+function sameState (a: CheckpointState, b: CheckpointState | undefined): boolean {
+  return b !== undefined && a.durable.offset === b.durable.offset && a.written.offset === b.written.offset &&
+    a.highWatermark === b.highWatermark && a.logStartOffset === b.logStartOffset
+}

@@ -1,0 +1,297 @@
+/**
+ * Reads what a {@link ReadPlan} says, on the thread of whoever needs the bytes. One per thread: it keeps the newest used files
+ * open, remembers where sequential readers left off, and lends buffers that are used again and again.
+ *
+ * ```
+ *  plan.position                                        plan.position + plan.bytes
+ *     [ batches below plan.offset | whole batches up to maxBytes and below plan.endOffset | … ]
+ *                                 ^ lease.bytes                                          ^
+ * ```
+ */
+import { type Offset } from '../base/ids.ts'
+import { assert } from '../base/assert.ts'
+import { batchBytesOf, batchHeaderBytes, batchMagic, magicOf, nextOffsetOf, baseOffsetOf } from '../record/record-batch.ts'
+import { type Disk, type DiskFile } from './disk.ts'
+import { readWhole } from './checked-file.ts'
+import { type ReadPlan } from './log.ts'
+import { OffsetIndex, segmentSpanMax } from './offset-index.ts'
+import { ReadBuffers, type ReadBuffer } from './read-buffers.ts'
+import { segmentPath } from './segment.ts'
+
+/** Bytes lent to one reader. Whoever got it gives it back exactly once, after the last use. */
+export interface ReadLease {
+  /** Whole batches; the first holds the plan's offset. Valid until `release`. */
+  readonly bytes: Uint8Array
+  release (): void
+}
+
+/** `lease` is undefined when nothing fits: no whole batch within `maxBytes`, or nothing there. */
+export type ReadDone = (error: Error | undefined, lease: ReadLease | undefined) => void
+
+/** Reads up to this size are made on the calling thread when the plan is hot: cheaper than the way to the pool and back. */
+const inlineBytesMax = 131072
+/** Read beyond `maxBytes`, because the position may lie an index interval before the wanted batch. */
+const slackBytes = 16384
+const hintsPerFile = 8
+
+interface OpenFile {
+  readonly key: string
+  readonly fileId: number
+  readonly file: DiskFile
+  /** Of a closed segment, loaded when a plan needs it. */
+  index: OffsetIndex | undefined
+  users: number
+  /** Where reads ended, as (offset, position) pairs: sequential readers go on exactly there. */
+  readonly hints: Float64Array
+  nextHint: number
+  closing: boolean
+}
+
+export interface SegmentReaderOptions {
+  readonly disk: Disk
+  /** Files kept open. */
+  readonly filesMax?: number
+  /** Memory for read buffers: `performance.read_cache_size`. Beyond it reads get smaller, never stuck. */
+  readonly bufferBytesMax?: number
+}
+
+export class SegmentReader {
+  readonly #disk: Disk
+  readonly #filesMax: number
+  readonly #buffers: ReadBuffers
+  /** In order of use: the first is the one to close. */
+  readonly #files = new Map<string, OpenFile>()
+  readonly #opening = new Map<string, Promise<OpenFile>>()
+
+  constructor (options: SegmentReaderOptions) {
+    this.#disk = options.disk
+    this.#filesMax = options.filesMax ?? 128
+    this.#buffers = new ReadBuffers(options.bufferBytesMax ?? 32 << 20)
+  }
+
+  get openFiles (): number {
+    return this.#files.size
+  }
+
+  get bufferBytes (): number {
+    return this.#buffers.bytes
+  }
+
+  /**
+   * Reads whole batches from the plan's offset on.
+   *
+   * @param maxBytes     at most so many bytes …
+   * @param minOneBatch  … but the first batch whole, however large (otherwise nothing, if it does not fit)
+   * @param done         called exactly once; before this returns if the plan is hot, small and its file is open
+   */
+  read (directory: string, plan: ReadPlan, maxBytes: number, minOneBatch: boolean, done: ReadDone): void {
+    assert(plan.memory === undefined, 'bytes in memory need no reading')
+    const key = segmentPath(directory, plan.segmentBase, 'log')
+    const open = this.#files.get(key)
+    if (open !== undefined && open.fileId === plan.fileId && (plan.indexed || open.index !== undefined)) {
+      this.#files.delete(key)
+      this.#files.set(key, open)
+      this.#readFile(open, plan, maxBytes, minOneBatch, done)
+      return
+    }
+    this.#open(directory, key, plan).then(
+      file => this.#readFile(file, plan, maxBytes, minOneBatch, done),
+      error => done(error, undefined)
+    )
+  }
+
+  /** Copies bytes that are valid only now, such as a plan's `memory`, into a buffer that may be kept until it is released. */
+  copy (bytes: Uint8Array): ReadLease {
+    const buffer = this.#buffers.take(bytes.length, true)
+    buffer.bytes.set(bytes)
+    return this.#buffers.lease(buffer, 0, bytes.length)
+  }
+
+  /** Closes the files of a folder: its partition is gone from here. */
+  forget (directory: string): void {
+    for (const open of [...this.#files.values()]) if (open.key.startsWith(directory)) this.#evict(open)
+  }
+
+  /** Closes all files, when nothing is being read any more. */
+  async close (): Promise<void> {
+    await Promise.allSettled(this.#opening.values())
+    const files = [...this.#files.values()]
+    this.#files.clear()
+    await Promise.all(files.map(open => open.file.close()))
+  }
+
+  async #open (directory: string, key: string, plan: ReadPlan): Promise<OpenFile> {
+    const present = this.#opening.get(key)
+    if (present !== undefined) {
+      const open = await present
+      if (open.fileId === plan.fileId && (plan.indexed || open.index !== undefined)) return open
+      return this.#open(directory, key, plan)
+    }
+    const opening = this.#openNow(directory, key, plan)
+    this.#opening.set(key, opening)
+    try {
+      return await opening
+    } finally {
+      this.#opening.delete(key)
+    }
+  }
+
+  async #openNow (directory: string, key: string, plan: ReadPlan): Promise<OpenFile> {
+    let open = this.#files.get(key)
+    if (open !== undefined && open.fileId !== plan.fileId) {
+      this.#evict(open)
+      open = undefined
+    }
+    if (open === undefined) {
+      const file = await this.#disk.open(key, 'read')
+      const { id } = await file.stat()
+      if (id !== plan.fileId) {
+        await file.close()
+        throw Object.assign(new Error(`${key} was replaced: ask for a new plan`), { code: 'ESTALE' })
+      }
+      open = { key, fileId: id, file, index: undefined, users: 0, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, closing: false }
+      this.#files.set(key, open)
+      for (const oldest of this.#files.values()) {
+        if (this.#files.size <= this.#filesMax) break
+        if (oldest !== open) this.#evict(oldest)
+      }
+    }
+    if (!plan.indexed && open.index === undefined) {
+      const bytes = await readWhole(this.#disk, segmentPath(directory, plan.segmentBase, 'index')) ?? new Uint8Array(0)
+      open.index = OffsetIndex.decode(plan.segmentBase, bytes, segmentSpanMax)
+    }
+    return open
+  }
+
+  #evict (open: OpenFile): void {
+    if (this.#files.get(open.key) === open) this.#files.delete(open.key)
+    open.closing = true
+    if (open.users === 0) open.file.close().catch(() => {})
+  }
+
+  #unuse (open: OpenFile): void {
+    if (--open.users === 0 && open.closing) open.file.close().catch(() => {})
+  }
+
+  /** Where to begin: exactly, if an earlier read ended there, else by the index. */
+  #startOf (open: OpenFile, plan: ReadPlan): number {
+    for (let i = 0; i < hintsPerFile; i++) {
+      if (open.hints[i * 2] === plan.offset) return open.hints[i * 2 + 1]!
+    }
+    return plan.indexed ? plan.position : open.index!.floorPosition(plan.offset as Offset)
+  }
+
+  #readFile (open: OpenFile, plan: ReadPlan, maxBytes: number, minOneBatch: boolean, done: ReadDone): void {
+    const position = this.#startOf(open, plan)
+    const end = plan.position + plan.bytes
+    const wanted = Math.min(maxBytes + slackBytes, end - position)
+    if (wanted < batchHeaderBytes) return done(undefined, undefined)
+    open.users++
+    new Reading(this, this.#buffers, open, plan, position, end, maxBytes, minOneBatch, done).start(wanted)
+  }
+
+  /** The read is over; it ended at (nextOffset, nextPosition) if it found something. What is not committed may be cut and written anew. */
+  finished (open: OpenFile, plan: ReadPlan, nextOffset: number, nextPosition: number): void {
+    if (nextOffset >= 0 && nextOffset <= plan.highWatermark) {
+      open.hints[open.nextHint * 2] = nextOffset
+      open.hints[open.nextHint * 2 + 1] = nextPosition
+      open.nextHint = (open.nextHint + 1) % hintsPerFile
+    }
+    this.#unuse(open)
+  }
+}
+
+/** One read under way: usually one piece, more when the wanted batch lies further on or is larger than asked for. */
+class Reading {
+  readonly #reader: SegmentReader
+  readonly #buffers: ReadBuffers
+  readonly #open: OpenFile
+  readonly #plan: ReadPlan
+  readonly #end: number
+  readonly #maxBytes: number
+  readonly #minOneBatch: boolean
+  readonly #done: ReadDone
+  #position: number
+  #buffer: ReadBuffer | undefined
+  #wanted = 0
+
+  constructor (
+    reader: SegmentReader, buffers: ReadBuffers, open: OpenFile, plan: ReadPlan, position: number, end: number,
+    maxBytes: number, minOneBatch: boolean, done: ReadDone
+  ) {
+    this.#reader = reader
+    this.#buffers = buffers
+    this.#open = open
+    this.#plan = plan
+    this.#position = position
+    this.#end = end
+    this.#maxBytes = maxBytes
+    this.#minOneBatch = minOneBatch
+    this.#done = done
+  }
+
+  /** Reads `wanted` bytes from the present position on. `exactly`: fewer would not help, so take memory beyond the bound if need be. */
+  start (wanted: number, exactly = false): void {
+    this.#buffer = this.#buffers.take(wanted, exactly)
+    this.#wanted = Math.min(wanted, this.#buffer.bytes.length)
+    const into = this.#buffer.bytes.subarray(0, this.#wanted)
+    if (!this.#plan.hot || this.#wanted > inlineBytesMax) {
+      this.#open.file.read(into, this.#position, this.#onRead)
+      return
+    }
+    let count = 0
+    try {
+      count = this.#open.file.readNow(into, this.#position)
+    } catch (error) {
+      return this.#finish(error as Error)
+    }
+    this.#onRead(undefined, count)
+  }
+
+  readonly #onRead = (error: Error | undefined, count: number): void => {
+    if (error !== undefined) return this.#finish(error)
+    const { offset, endOffset } = this.#plan
+    const bytes = this.#buffer!.bytes
+    let at = 0
+    let size = 0
+    for (;; at += size) {
+      if (count - at < batchHeaderBytes) {
+        if (at === 0 || count < this.#wanted) return this.#finish(undefined)
+        return this.#again(at, Math.min(this.#maxBytes + slackBytes, this.#end - this.#position - at), false)
+      }
+      if (magicOf(bytes, at) !== batchMagic || batchBytesOf(bytes, at) < batchHeaderBytes) return this.#finish(undefined)
+      size = batchBytesOf(bytes, at)
+      if (nextOffsetOf(bytes, at) > offset) break
+    }
+    if (baseOffsetOf(bytes, at) >= endOffset) return this.#finish(undefined)
+    if (size > this.#maxBytes && !this.#minOneBatch) return this.#finish(undefined)
+    if (at + size > count) {
+      if (this.#position + at + size > this.#end) return this.#finish(undefined)
+      const wanted = this.#buffer!.sizeClass < 0 ? size : Math.max(size, this.#maxBytes)
+      return this.#again(at, Math.min(wanted, this.#end - this.#position - at), true)
+    }
+    const start = at
+    let nextOffset: number
+    do {
+      nextOffset = nextOffsetOf(bytes, at)
+      at += size
+      if (count - at < batchHeaderBytes || magicOf(bytes, at) !== batchMagic) break
+      size = batchBytesOf(bytes, at)
+    } while (size >= batchHeaderBytes && at + size <= count && at + size - start <= this.#maxBytes && baseOffsetOf(bytes, at) < endOffset)
+    this.#reader.finished(this.#open, this.#plan, nextOffset, this.#position + at)
+    this.#done(undefined, this.#buffers.lease(this.#buffer!, start, at))
+  }
+
+  #again (at: number, wanted: number, exactly: boolean): void {
+    this.#buffers.give(this.#buffer!)
+    this.#buffer = undefined
+    this.#position += at
+    this.start(wanted, exactly)
+  }
+
+  #finish (error: Error | undefined): void {
+    if (this.#buffer !== undefined) this.#buffers.give(this.#buffer)
+    this.#reader.finished(this.#open, this.#plan, -1, 0)
+    this.#done(error, undefined)
+  }
+}

@@ -1,0 +1,336 @@
+/**
+ * One client connection: cuts the byte stream into frames and writes answers in the order of their requests.
+ *
+ * Reading copies nothing where it can: all connections of a thread read into one shared buffer and requests are
+ * handled in place. A frame that does not end within a read moves to a buffer of its own, into which the socket
+ * then reads directly.
+ *
+ * ```
+ *  socket --read--> [ shared read buffer | frame | frame | begin of a fr ]
+ *                                                          | copied once
+ *                                                          v
+ *         --read-----------------------------> [ begin of a frame ........ ]  from the frame pool
+ * ```
+ */
+import net from 'node:net'
+import { assert } from '../base/assert.ts'
+import { type FramePool } from './frame-pool.ts'
+
+/** A frame grows in steps of this size at first, so that a length that lies costs no memory. */
+const assemblyBytesStart = 1024 * 1024 + 64 * 1024
+
+/** What the owner of a connection does with what it brings. */
+export interface ConnectionOwner {
+  /**
+   * Handles one request frame, `bytes[start..end)` without its length prefix. Borrowed: valid until this returns.
+   * @returns false: not now. The connection keeps the frame, stops reading, and offers it again after {@link Connection.resume}.
+   */
+  handleFrame (connection: Connection, bytes: Uint8Array, start: number, end: number): boolean
+  /** The stream is not Kafka frames but begins like an HTTP request. `first` is borrowed. */
+  handleHttp (connection: Connection, first: Uint8Array): void
+  /** Called once, whoever closed. */
+  handleClosed (connection: Connection): void
+  /** Something was queued for writing: {@link Connection.flush} wants to be called at the end of this turn. */
+  handleDirty (connection: Connection): void
+}
+
+export interface ConnectionLimits {
+  /** Largest frame, length prefix excluded; a larger one closes the connection. */
+  readonly requestBytesMax: number
+  /** Answers not yet taken by the client; above it nothing more is read from the client. */
+  readonly unsentBytesMax: number
+}
+
+export class Connection {
+  readonly id: number
+  readonly remote: string
+  /** Monotonic milliseconds of the last byte in either direction, as the owner's sweep has seen it. */
+  lastActiveMs = 0
+  closed = false
+  /** Why the connection was closed, for the log line; undefined while open or when the client left. */
+  closeReason: string | undefined
+  /** Told after the owner. */
+  onClosed: (() => void) | undefined
+
+  readonly #socket: net.Socket
+  readonly #owner: ConnectionOwner
+  readonly #limits: ConnectionLimits
+  readonly #shared: Uint8Array
+  readonly #pool: FramePool
+
+  /** The frame being put together, its length prefix included; undefined while reads go to the shared buffer. */
+  #assembly: Uint8Array | undefined
+  #filled = 0
+  /** Bytes of the whole frame with its prefix; 0 while the prefix itself is incomplete. */
+  #frameBytes = 0
+  /** Whole frames that came with one that was not admitted, in order; the first is offered again on resume. */
+  #stalled = false
+  #waitingForMemory = false
+  #paused = false
+  #sniffed = false
+  #http: ((chunk: Uint8Array) => void) | undefined
+
+  /** Since the last {@link takeTraffic}. */
+  #bytesRead = 0
+  #bytesWritten = 0
+  readonly #out: Uint8Array[] = []
+  #outReleases: Array<() => void> = []
+  #dirty = false
+  #draining = false
+
+  constructor (options: {
+    id: number, handle: unknown, remote: string, owner: ConnectionOwner, limits: ConnectionLimits
+    shared: Uint8Array, pool: FramePool
+  }) {
+    this.id = options.id
+    this.remote = options.remote
+    this.#owner = options.owner
+    this.#limits = options.limits
+    this.#shared = options.shared
+    this.#pool = options.pool
+    // `handle` and `onread` together give a server side socket the read-into-own-buffer mode that clients have;
+    // node:net documents it for connect() only, test/net/connection.test.ts notices if that changes.
+    this.#socket = new net.Socket({
+      handle: options.handle,
+      onread: { buffer: () => this.#nextBuffer(), callback: (count: number, buffer: Uint8Array) => this.#handleRead(count, buffer) }
+    } as unknown as net.SocketConstructorOpts)
+    this.#socket.setNoDelay(true)
+    this.#socket.on('error', error => { this.closeReason ??= (error as NodeJS.ErrnoException).code ?? error.message })
+    this.#socket.on('close', () => this.#handleClose())
+    this.#socket.resume()
+  }
+
+  /** Queues bytes for this connection; they leave with the next {@link flush}. `bytes` must stay as they are until written; `release` is called then. */
+  write (bytes: Uint8Array, release?: () => void): void {
+    if (this.closed) {
+      release?.()
+      return
+    }
+    this.#out.push(bytes)
+    if (release !== undefined) this.#outReleases.push(release)
+    if (!this.#dirty) {
+      this.#dirty = true
+      this.#owner.handleDirty(this)
+    }
+  }
+
+  /**
+   * Hands everything queued to the socket.
+   * @returns true when the kernel has taken all of it: the memory of the bytes is free again
+   */
+  flush (): boolean {
+    this.#dirty = false
+    const out = this.#out
+    if (this.closed || out.length === 0) {
+      out.length = 0
+      this.#releaseAll()
+      return true
+    }
+    const releases = this.#outReleases
+    const done = releases.length === 0
+      ? undefined
+      : () => { for (const release of releases) release() }
+    if (done !== undefined) this.#outReleases = []
+    if (out.length === 1) {
+      this.#bytesWritten += out[0]!.length
+      this.#socket.write(out[0]!, done)
+    } else {
+      this.#socket.cork()
+      for (let i = 0; i < out.length; i++) {
+        this.#bytesWritten += out[i]!.length
+        this.#socket.write(out[i]!, i === out.length - 1 ? done : undefined)
+      }
+      this.#socket.uncork()
+    }
+    out.length = 0
+    if (this.#socket.writableLength === 0) return true
+    if (this.#socket.writableLength > this.#limits.unsentBytesMax && !this.#draining) {
+      this.#draining = true
+      this.pause()
+      this.#socket.once('drain', () => {
+        this.#draining = false
+        this.resume()
+      })
+    }
+    return false
+  }
+
+  /** Stops reading from the client until {@link resume}. */
+  pause (): void {
+    if (this.#paused || this.closed) return
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  /** Offers the frame that was not admitted again, if there is one, and reads on. */
+  resume (): void {
+    if (this.closed || this.#waitingForMemory || this.#draining) return
+    if (this.#stalled) {
+      this.#stalled = false
+      const assembly = this.#assembly!
+      const filled = this.#filled
+      this.#assembly = undefined
+      this.#consume(assembly, filled, true)
+      if (this.#assembly !== assembly) this.#pool.release(assembly)
+    }
+    if (this.#paused && this.#canRead()) {
+      this.#paused = false
+      this.#socket.resume()
+    }
+  }
+
+  /** Writes what is queued, then ends the connection. `reason` is for the log. */
+  end (reason: string): void {
+    this.closeReason ??= reason
+    this.flush()
+    this.#socket.end()
+    // A client that never closes its side would keep the socket half open.
+    this.#socket.destroySoon()
+  }
+
+  /** Drops the connection at once. `reason` is for the log. */
+  destroy (reason: string): void {
+    this.closeReason ??= reason
+    this.#socket.destroy()
+  }
+
+  /** True while a frame has begun and not ended: what the sweep of slow clients looks for. */
+  get midFrame (): boolean { return this.#assembly !== undefined && !this.#stalled }
+
+  /** Returns how many bytes came and went since the last call. */
+  takeTraffic (): { read: number, written: number } {
+    const traffic = { read: this.#bytesRead, written: this.#bytesWritten }
+    this.#bytesRead = 0
+    this.#bytesWritten = 0
+    return traffic
+  }
+
+  /** Gives the read side to another protocol: every later chunk goes to `receive`, which must copy what it keeps. */
+  takeOver (receive: (chunk: Uint8Array) => void): void {
+    this.#http = receive
+  }
+
+  #nextBuffer (): Uint8Array {
+    const assembly = this.#assembly
+    if (assembly === undefined || this.#stalled) return this.#shared
+    return assembly.subarray(this.#filled, this.#frameBytes === 0 ? assembly.length : Math.min(this.#frameBytes, assembly.length))
+  }
+
+  #handleRead (count: number, buffer: Uint8Array): boolean {
+    this.#bytesRead += count
+    if (this.#http !== undefined) {
+      this.#http(buffer.subarray(0, count))
+      return true
+    }
+    const assembly = this.#assembly
+    if (assembly === undefined) {
+      this.#consume(buffer, count, false)
+    } else if (buffer !== this.#shared) {
+      this.#assembly = undefined
+      this.#consume(assembly, this.#filled + count, true)
+      if (this.#assembly !== assembly) this.#pool.release(assembly)
+    } else {
+      // The first read after a pause: its buffer was chosen before the frame began to be put together. Joined by a copy.
+      const joined = new Uint8Array(this.#filled + count)
+      joined.set(assembly.subarray(0, this.#filled))
+      joined.set(buffer.subarray(0, count), this.#filled)
+      this.#assembly = undefined
+      this.#pool.release(assembly)
+      this.#consume(joined, joined.length, false)
+    }
+    return this.#canRead() || this.#stop()
+  }
+
+  #canRead (): boolean {
+    return !this.#stalled && !this.#waitingForMemory && !this.#draining && !this.#socket.destroyed
+  }
+
+  #stop (): boolean {
+    this.#paused = true
+    return false
+  }
+
+  /** Handles the whole frames in `bytes[0..end)` and keeps the rest; in place, where `pooled` bytes suffice. */
+  #consume (bytes: Uint8Array, end: number, pooled: boolean): void {
+    let start = 0
+    if (!this.#sniffed && end >= 4) {
+      this.#sniffed = true
+      if (isHttp(bytes)) {
+        this.#owner.handleHttp(this, bytes.subarray(0, end))
+        return
+      }
+    }
+    while (end - start >= 4) {
+      const size = (bytes[start]! << 24) | (bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!
+      if (size < 0 || size > this.#limits.requestBytesMax) {
+        this.destroy(`a frame of ${size} bytes (max_request_bytes is ${this.#limits.requestBytesMax})`)
+        return
+      }
+      if (end - start < size + 4) {
+        this.#keep(bytes, start, end, size + 4, pooled)
+        return
+      }
+      const taken = this.#owner.handleFrame(this, bytes, start + 4, start + 4 + size)
+      if (this.#socket.destroyed) return
+      if (!taken) {
+        this.#stalled = true
+        this.#keep(bytes, start, end, end - start, pooled)
+        return
+      }
+      start += 4 + size
+    }
+    if (start < end) this.#keep(bytes, start, end, 0, pooled)
+  }
+
+  /** Moves `bytes[start..end)`, the begin of a frame, to a buffer of its own: the copy that a split frame costs. */
+  #keep (bytes: Uint8Array, start: number, end: number, frameBytes: number, pooled: boolean): void {
+    const kept = end - start
+    const wanted = Math.max(kept + 1, Math.min(frameBytes, Math.max(assemblyBytesStart, kept * 2)))
+    this.#frameBytes = frameBytes
+    this.#filled = kept
+    if (pooled && start === 0 && bytes.length >= wanted) {
+      this.#assembly = bytes
+      return
+    }
+    const assembly = this.#pool.acquire(wanted)
+    if (assembly !== undefined) {
+      assembly.set(bytes.subarray(start, end))
+      this.#assembly = assembly
+      return
+    }
+    // No memory to lend: what has come already is kept apart, and the client waits.
+    const apart = bytes.slice(start, end)
+    this.#waitingForMemory = true
+    this.#pool.wait(() => {
+      this.#waitingForMemory = false
+      if (this.closed) return
+      this.#keep(apart, 0, apart.length, frameBytes, false)
+      this.resume()
+    })
+  }
+
+  #releaseAll (): void {
+    const releases = this.#outReleases
+    this.#outReleases = []
+    for (const release of releases) release()
+  }
+
+  #handleClose (): void {
+    assert(!this.closed, 'a socket closes once')
+    this.closed = true
+    this.#out.length = 0
+    this.#releaseAll()
+    if (this.#assembly !== undefined) {
+      this.#pool.release(this.#assembly)
+      this.#assembly = undefined
+    }
+    this.#owner.handleClosed(this)
+    this.onClosed?.()
+  }
+}
+
+/** 'GET ', 'HEAD', 'POST', 'PUT ', 'DELE', 'OPTI': read as a frame length each is over a gigabyte. */
+function isHttp (bytes: Uint8Array): boolean {
+  const word = String.fromCharCode(bytes[0]!, bytes[1]!, bytes[2]!, bytes[3]!)
+  return word === 'GET ' || word === 'HEAD' || word === 'POST' || word === 'PUT ' || word === 'DELE' || word === 'OPTI'
+}

@@ -1,0 +1,39 @@
+/** One request of a client on its way to an answer. Answers leave in the order of the requests, whatever order they are ready in. */
+import { type AnyApi } from '../protocol/api.ts'
+import { type Session } from './session.ts'
+
+export class Exchange {
+  readonly session: Session
+  readonly api: AnyApi
+  readonly version: number
+  readonly correlationId: number
+  /** The answer's fields, once there is one. */
+  response: unknown
+  /** Ready to be written, or to be passed over. */
+  done = false
+  /** A request that wants no answer (acks 0). */
+  silent = false
+  /** Called when the answer's bytes have left, or never will: gives lent memory back. */
+  release: (() => void) | undefined
+
+  constructor (session: Session, api: AnyApi, version: number, correlationId: number) {
+    this.session = session
+    this.api = api
+    this.version = version
+    this.correlationId = correlationId
+  }
+
+  /** Ends the exchange with an answer. */
+  answer (response: unknown): void {
+    this.response = response
+    this.done = true
+    this.session.advance()
+  }
+
+  /** Ends the exchange without an answer. */
+  pass (): void {
+    this.silent = true
+    this.done = true
+    this.session.advance()
+  }
+}

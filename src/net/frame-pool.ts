@@ -1,0 +1,63 @@
+/**
+ * Memory for requests that do not fit into one read: buffers in powers of two, reused so that the same pages are
+ * touched again and again. Bounded: with `bytesMax` lent out, further connections wait until a buffer comes back.
+ */
+import { assert } from '../base/assert.ts'
+
+const classBytesMin = 64 * 1024
+/** Idle buffers kept for reuse; more than that goes back to the system. */
+const idleBytesMax = 16 * 1024 * 1024
+
+export class FramePool {
+  readonly #bytesMax: number
+  readonly #idle = new Map<number, Uint8Array[]>()
+  readonly #waiters: Array<() => void> = []
+  #idleBytes = 0
+  #lentBytes = 0
+
+  constructor (bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  get lentBytes (): number { return this.#lentBytes }
+
+  /**
+   * Lends a buffer of at least `bytes`, or undefined while the bound is reached. A buffer larger than the whole bound
+   * is lent when nothing else is, so that a large request is late rather than impossible.
+   */
+  acquire (bytes: number): Uint8Array | undefined {
+    const size = classBytes(bytes)
+    if (this.#lentBytes > 0 && this.#lentBytes + size > this.#bytesMax) return undefined
+    this.#lentBytes += size
+    const buffer = this.#idle.get(size)?.pop()
+    if (buffer === undefined) return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
+    this.#idleBytes -= size
+    return buffer
+  }
+
+  /** Takes back a buffer from {@link acquire}. Its holder must not touch it again. */
+  release (buffer: Uint8Array): void {
+    const size = buffer.length
+    this.#lentBytes -= size
+    assert(this.#lentBytes >= 0, 'a frame buffer came back twice')
+    if (this.#idleBytes + size <= idleBytesMax) {
+      let stack = this.#idle.get(size)
+      if (stack === undefined) this.#idle.set(size, stack = [])
+      stack.push(buffer)
+      this.#idleBytes += size
+    }
+    // Every waiter tries again in turn; one that still finds no room waits at the end of the line.
+    for (let count = this.#waiters.length; count > 0; count--) this.#waiters.shift()!()
+  }
+
+  /** Calls `retry` once when a buffer comes back. At most one call per connection is outstanding, so the list is bounded by connections. */
+  wait (retry: () => void): void {
+    this.#waiters.push(retry)
+  }
+}
+
+function classBytes (bytes: number): number {
+  let size = classBytesMin
+  while (size < bytes) size *= 2
+  return size
+}

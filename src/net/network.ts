@@ -1,0 +1,368 @@
+/**
+ * The network actor of a thread: its connections, the requests that came over them, and the answers that go back.
+ *
+ * ```
+ *  socket -> Connection -> handleFrame -> routes -> ask an actor ... receive(reply) -> Exchange -> Session (order) -> flush at turn end
+ * ```
+ * Frames are handled in place: a handler must be done with the frame's bytes, or have handed them to an actor that copies
+ * what it keeps, when it returns. A request is admitted only with credit of the actors it goes to; without, its
+ * connection is not read until there is some.
+ */
+import { type MetadataChanged, type MetadataImage } from '../actors/controller/messages.ts'
+import { ErrorCode } from '../base/error-code.ts'
+import { type ActorId, type TopicId } from '../base/ids.ts'
+import { type Logger } from '../base/logger.ts'
+import { apiIndex, type MetricRow, metrics } from '../base/metrics.ts'
+import { type AnyApi } from '../protocol/api.ts'
+import { advertise, apis } from '../protocol/apis.ts'
+import { readRequest, readRequestHeader, type RequestHeader } from '../protocol/frame.ts'
+import { ProtocolError } from '../protocol/protocol-error.ts'
+import { Reader } from '../protocol/reader.ts'
+import { Writer } from '../protocol/writer.ts'
+import { type Actor, type Message, type Outbox, type Reply, type Request } from '../runtime/actor.ts'
+import { type Credits, type CreditWanted } from '../runtime/credit.ts'
+import { Connection, type ConnectionLimits, type ConnectionOwner } from './connection.ts'
+import { Exchange } from './exchange.ts'
+import { type FetchReader } from './fetch-reader.ts'
+import { FramePool } from './frame-pool.ts'
+import { MetadataCache } from './metadata-cache.ts'
+import { OpenRequests, type Asker } from './open-requests.ts'
+import { type Question } from './questions.ts'
+import { routedApis, routes, type Handler } from './routes.ts'
+import { Session } from './session.ts'
+
+/** One read of any connection goes here; frames within it are handled without a copy. */
+const sharedReadBytes = 256 * 1024
+const sweepMs = 5000
+/** A frame that has begun must go on: a client that sends nothing for this long in the middle of one is dropped. */
+const midFrameMsMax = 60_000
+const resubscribeMs = 20
+const subscribeDeadlineMs = 5000
+/** Requests that one frame can turn into: without room for these a frame is not begun. */
+const requestsPerFrame = 2048
+
+export interface BrokerIdentity {
+  readonly nodeId: number
+  readonly clusterId: string
+  /** Where clients are told to connect. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface NetworkOptions {
+  readonly broker: BrokerIdentity
+  readonly controller: ActorId
+  readonly groups: ActorId
+  readonly limits: ConnectionLimits
+  readonly connectionsMax: number
+  readonly idleMs: number
+  readonly requestMemoryBytes: number
+  readonly autoCreateTopics: boolean
+  /** What DescribeConfigs says of the broker, and of a topic that does not say otherwise. */
+  readonly brokerSettings: Readonly<Record<string, string>>
+  readonly topicDefaults: Readonly<Record<string, string>>
+  /** The folder of a partition's log. */
+  readonly partitionDirectory: (topic: TopicId, index: number) => string
+}
+
+/** The part of the actor system that sockets' callbacks reach: deliveries happen before these return. */
+export interface Runtime {
+  readonly now: number
+  tell (to: ActorId, message: Message): void
+  ask (to: ActorId, message: Request, deadlineMs: number): void
+}
+
+export interface HttpPort {
+  /** Serves the connection as HTTP from its first bytes on. */
+  serve (connection: Connection, first: Uint8Array): void
+}
+
+interface Sweep extends Message { readonly kind: 'sweep' }
+interface NetworkTimer extends Message { readonly kind: 'network-timer', readonly timer: number }
+interface Resubscribe extends Message { readonly kind: 'resubscribe' }
+const sweep: Sweep = { kind: 'sweep' }
+const resubscribe: Resubscribe = { kind: 'resubscribe' }
+
+export class Network implements Actor, ConnectionOwner {
+  readonly options: NetworkOptions
+  readonly metadata = new MetadataCache()
+  readonly reader: FetchReader
+  readonly controller: ActorId
+  readonly groups: ActorId
+
+  readonly #runtime: Runtime
+  readonly #self: ActorId
+  readonly #credits: Credits
+  readonly #metrics: MetricRow
+  readonly #logger: Logger
+  readonly #http: HttpPort
+  readonly #pool: FramePool
+  readonly #shared = new Uint8Array(Buffer.allocUnsafeSlow(sharedReadBytes).buffer)
+  readonly #frame = new Reader()
+  readonly #writer = new Writer()
+  readonly #open: OpenRequests
+  readonly #sessions = new Map<Connection, Session>()
+  readonly #timers = new Map<number, () => void>()
+  #out!: Outbox
+  #dirty: Connection[] = []
+  #connectionNext = 1
+  #fetchSessionNext = 1
+  #timerNext = 1
+  #closing = false
+
+  constructor (options: NetworkOptions, parts: {
+    self: ActorId, runtime: Runtime, credits: Credits, reader: FetchReader, http: HttpPort, metrics: MetricRow, logger: Logger
+  }) {
+    this.options = options
+    this.controller = options.controller
+    this.groups = options.groups
+    this.reader = parts.reader
+    this.#self = parts.self
+    this.#runtime = parts.runtime
+    this.#credits = parts.credits
+    this.#metrics = parts.metrics
+    this.#logger = parts.logger
+    this.#http = parts.http
+    this.#pool = new FramePool(options.requestMemoryBytes)
+    this.#open = new OpenRequests((target, bytes) => { if (bytes > 0) this.#credits.give(target, bytes) })
+  }
+
+  started (out: Outbox): void {
+    this.#out = out
+    out.timer(sweepMs, sweep)
+    this.#subscribe()
+  }
+
+  receive (message: Message, _out: Outbox, now: number): void {
+    switch (message.kind) {
+      case 'turn-end': this.#flush(); break
+      case 'metadata-changed': this.metadata.change(message as MetadataChanged); break
+      case 'sweep': this.#sweep(now); break
+      case 'resubscribe': this.#subscribe(); break
+      case 'network-timer': this.#fire((message as NetworkTimer).timer); break
+      default: this.#open.answer(message as Reply)
+    }
+  }
+
+  async close (): Promise<void> {
+    for (const connection of this.#sessions.keys()) connection.end('the broker stops')
+  }
+
+  // ---- connections
+
+  /** Takes a socket that was accepted. */
+  accept (handle: unknown, remote: string): void {
+    const connection = new Connection({
+      id: this.#connectionNext++, handle, remote, owner: this, limits: this.options.limits, shared: this.#shared, pool: this.#pool
+    })
+    this.#sessions.set(connection, new Session(connection, this.#writer))
+    connection.lastActiveMs = this.#runtime.now
+    this.#metrics.add(metrics.connectionsOpened)
+    this.#metrics.set(metrics.connections, this.#sessions.size)
+    if (this.#closing) connection.destroy('the broker stops')
+    else if (this.#sessions.size > this.options.connectionsMax) {
+      this.#metrics.add(metrics.connectionsRefused)
+      connection.destroy(`max_connections (${this.options.connectionsMax}) is reached`)
+    }
+  }
+
+  /** Requests that are under way, for a broker that waits for them before it stops. */
+  get openExchanges (): number {
+    let count = 0
+    for (const session of this.#sessions.values()) count += session.openExchanges
+    return count
+  }
+
+  /** No further requests: what is under way is answered. */
+  quiesce (): void {
+    this.#closing = true
+    for (const connection of this.#sessions.keys()) connection.pause()
+  }
+
+  handleDirty (connection: Connection): void {
+    this.#dirty.push(connection)
+    this.#out.turnEnd()
+  }
+
+  handleClosed (connection: Connection): void {
+    const session = this.#sessions.get(connection)
+    this.#sessions.delete(connection)
+    this.#metrics.set(metrics.connections, this.#sessions.size)
+    session?.close()
+    if (connection.closeReason !== undefined && !quietReasons.has(connection.closeReason)) {
+      this.#logger.warn({ remote: connection.remote, connection: connection.id }, `connection closed: ${connection.closeReason}`)
+    }
+  }
+
+  handleHttp (connection: Connection, first: Uint8Array): void {
+    this.#http.serve(connection, first)
+  }
+
+  #flush (): void {
+    const dirty = this.#dirty
+    this.#dirty = []
+    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush()
+  }
+
+  #sweep (now: number): void {
+    let read = 0
+    let written = 0
+    for (const connection of this.#sessions.keys()) {
+      const traffic = connection.takeTraffic()
+      read += traffic.read
+      written += traffic.written
+      if (traffic.read + traffic.written > 0) connection.lastActiveMs = now
+      const idleMs = now - connection.lastActiveMs
+      if (connection.midFrame && idleMs > midFrameMsMax) connection.destroy(`nothing came for ${midFrameMsMax} ms in the middle of a request`)
+      else if (idleMs > this.options.idleMs) connection.destroy(idleReason)
+    }
+    this.#metrics.add(metrics.bytesIn, read)
+    this.#metrics.add(metrics.bytesOut, written)
+    this.#out.timer(sweepMs, sweep)
+  }
+
+  // ---- requests
+
+  handleFrame (connection: Connection, bytes: Uint8Array, start: number, end: number): boolean {
+    const session = this.#sessions.get(connection)
+    if (session === undefined) return false
+    if (!session.admits()) return false
+    if (this.#open.room < requestsPerFrame) {
+      this.#credits.wait(() => connection.resume())
+      return false
+    }
+    try {
+      return this.#handleRequest(session, bytes, start, end)
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#metrics.add(metrics.malformedFrames)
+      connection.destroy(`malformed request: ${error.message}`)
+      return false
+    }
+  }
+
+  #handleRequest (session: Session, bytes: Uint8Array, start: number, end: number): boolean {
+    const frame = this.#frame.reset(bytes, start, end)
+    const header = readRequestHeader(frame)
+    const { api, codec, apiVersion, correlationId } = header
+    if (api === apis.apiVersions) return this.#answerVersions(session, header)
+    const handler = api === undefined ? undefined : routes[api.name as keyof typeof routes] as Handler<any> | undefined
+    if (api === undefined || handler === undefined) throw new ProtocolError(`API key ${header.apiKey} is not known`)
+    if (codec === undefined) throw new ProtocolError(`version ${apiVersion} of ${api.name} is not known`)
+    session.clientId = header.clientId
+    const request = readRequest(frame, codec)
+    const exchange = new Exchange(session, api, apiVersion, correlationId)
+    session.begin(exchange)
+    if (handler(exchange, request, this)) {
+      this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
+      return true
+    }
+    session.retract(exchange)
+    this.#metrics.add(metrics.readsPaused)
+    return false
+  }
+
+  /** A client's first question: in a version that nobody knows yet it is answered in version 0, so that the client can ask again. */
+  #answerVersions (session: Session, { apiVersion, correlationId }: RequestHeader): boolean {
+    const api: AnyApi = apis.apiVersions
+    const known = api.serves(apiVersion)
+    const exchange = new Exchange(session, api, known ? apiVersion : 0, correlationId)
+    session.begin(exchange)
+    this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
+    exchange.answer({ errorCode: known ? ErrorCode.NONE : ErrorCode.UNSUPPORTED_VERSION, apiKeys: offered })
+    return true
+  }
+
+  // ---- what handlers use
+
+  get self (): ActorId { return this.#self }
+
+  nextFetchSessionId (): number {
+    this.#fetchSessionNext = this.#fetchSessionNext % 0x7fffffff + 1
+    return this.#fetchSessionNext
+  }
+
+  /**
+   * Sends a question to an actor; its answer goes to `asker`. Becomes a request by getting `replyTo` and `correlation`.
+   *
+   * @param bytes  credit that was taken for it, given back with the answer
+   * @returns the question's correlation, for {@link forget}
+   */
+  ask (asker: Asker, part: number, target: ActorId, question: Question, bytes: number, deadlineMs: number): number {
+    const correlation = this.#open.open(asker, part, target, bytes)
+    const request = question as { -readonly [K in keyof Request]: Request[K] }
+    request.replyTo = this.#self
+    request.correlation = correlation
+    this.#runtime.ask(target, request, deadlineMs)
+    return correlation
+  }
+
+  tell (target: ActorId, message: Message): void {
+    this.#runtime.tell(target, message)
+  }
+
+  /** The answer to this question is not wanted any more. */
+  forget (correlation: number): void {
+    this.#open.forget(correlation)
+  }
+
+  /** Takes credit of one actor. @returns false: there is none; the session's connection is resumed when there is */
+  admit (target: ActorId, bytes: number, session: Session): boolean {
+    return this.#credits.take(target, bytes) || this.#waitForCredit([{ target, bytes }], session)
+  }
+
+  /** As {@link admit}, for several at once: takes credit of all of them or of none. */
+  admitAll (wanted: readonly CreditWanted[], session: Session): boolean {
+    return this.#credits.takeAll(wanted) || this.#waitForCredit(wanted, session)
+  }
+
+  /** A session waits once at a time, whoever else resumes its connection meanwhile. */
+  #waitForCredit (wanted: readonly CreditWanted[], session: Session): false {
+    if (!session.waitsForCredit) {
+      session.waitsForCredit = true
+      this.#credits.waitForAll(wanted, () => {
+        session.waitsForCredit = false
+        session.connection.resume()
+      })
+    }
+    return false
+  }
+
+  /** Gives back credit that was taken for a request that was not sent. */
+  giveBack (target: ActorId, bytes: number): void {
+    this.#credits.give(target, bytes)
+  }
+
+  /** Calls back once after `delayMs`. */
+  onTimer (delayMs: number, callback: () => void): number {
+    const timer = this.#timerNext++
+    this.#timers.set(timer, callback)
+    this.#out.timer(delayMs, { kind: 'network-timer', timer } as NetworkTimer)
+    return timer
+  }
+
+  cancelTimer (timer: number): void {
+    this.#timers.delete(timer)
+  }
+
+  #fire (timer: number): void {
+    const callback = this.#timers.get(timer)
+    this.#timers.delete(timer)
+    callback?.()
+  }
+
+  #subscribe (): void {
+    const asker: Asker = {
+      answered: (_part, reply) => {
+        if (reply.kind === 'metadata-image') this.metadata.replace(reply as MetadataImage)
+        else this.#out.timer(resubscribeMs, resubscribe)
+      }
+    }
+    this.ask(asker, 0, this.controller, { kind: 'subscribe-metadata' }, 0, subscribeDeadlineMs)
+  }
+}
+
+const offered = advertise(routedApis)
+const idleReason = 'idle'
+/** Ends of connections that are nobody's fault and no news. */
+const quietReasons = new Set(['', 'ECONNRESET', 'EPIPE', idleReason, 'the broker stops'])

@@ -1,0 +1,279 @@
+/**
+ * Fetch: asks each partition where its bytes lie, waits for enough of them, reads them on this thread, and answers.
+ *
+ * ```
+ *  plan ----> enough, or nothing to wait for ----> read ----> answer
+ *    ^  \                                           ^
+ *    |   not enough                                 | time is up
+ *    |    v                                         |
+ *    +-- watch: each partition answers again when its high watermark moves
+ * ```
+ */
+import { noActor } from '../../actors/controller/messages.ts'
+import { type Fetched } from '../../actors/partition/messages.ts'
+import { ErrorCode } from '../../base/error-code.ts'
+import { type ActorId } from '../../base/ids.ts'
+import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
+import { type fetch } from '../../protocol/apis/fetch.ts'
+import { type Message, type Reply, type Undeliverable } from '../../runtime/actor.ts'
+import { type Exchange } from '../exchange.ts'
+import { FetchSession, fetchTargets, sessionPartitionsMax, type FetchTarget } from '../fetch-session.ts'
+import { type Network } from '../network.ts'
+import { type Asker } from '../open-requests.ts'
+import { type FetchReader, type ReadLease } from '../fetch-reader.ts'
+import { undeliverableCode } from './undeliverable.ts'
+
+type Request = RequestOf<typeof fetch>
+type Response = ResponseOf<typeof fetch>
+type PartitionResponse = Response['topics'][number]['partitions'][number]
+
+/** Bytes of one answer, whatever the client asks for: what one answer holds of the read memory. */
+const answerBytesMax = 8 * 1024 * 1024
+const maxWaitMsMax = 300_000
+/** A partition answers a plan at once; one that does not within this is gone. */
+const planDeadlineMs = 30_000
+
+interface Part {
+  readonly target: FetchTarget
+  readonly actor: ActorId
+  readonly directory: string
+  errorCode: number
+  highWatermark: number
+  logStartOffset: number
+  plan: Fetched['plan']
+  lease: ReadLease | undefined
+  /** A question is open at the partition. */
+  waiting: boolean
+  /** Of that question. */
+  correlation: number
+}
+
+const noBytes = new Uint8Array(0)
+
+export function handleFetch (exchange: Exchange, request: Request, network: Network): boolean {
+  const { session } = exchange
+  const { sessionId, sessionEpoch } = request
+  let fetchSession: FetchSession | undefined
+  let incremental = false
+  if (sessionEpoch === -1) {
+    if (sessionId !== 0) session.fetchSession = undefined
+  } else if (sessionEpoch === 0) {
+    const targets = fetchTargets(request.topics)
+    session.fetchSession = targets.length <= sessionPartitionsMax ? new FetchSession(network.nextFetchSessionId(), targets) : undefined
+    fetchSession = session.fetchSession
+  } else {
+    fetchSession = session.fetchSession
+    const errorCode = fetchSession === undefined || fetchSession.id !== sessionId
+      ? ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+      : fetchSession.epoch !== sessionEpoch ? ErrorCode.INVALID_FETCH_SESSION_EPOCH : ErrorCode.NONE
+    if (errorCode !== ErrorCode.NONE) {
+      exchange.answer({ errorCode, sessionId: 0, topics: [] } satisfies Response)
+      return true
+    }
+    fetchSession!.update(request)
+    incremental = true
+  }
+  const targets = fetchSession?.targets() ?? fetchTargets(request.topics)
+  new FetchRequest(exchange, request, network, targets, fetchSession, incremental).plan()
+  return true
+}
+
+class FetchRequest implements Asker {
+  readonly #exchange: Exchange
+  readonly #network: Network
+  readonly #session: FetchSession | undefined
+  readonly #incremental: boolean
+  readonly #bytesMin: number
+  readonly #bytesMax: number
+  readonly #waitMs: number
+  readonly #parts: Part[]
+  /** Plans or reads to come, and one more while requests are being sent. */
+  #open = 1
+  #phase: 'plan' | 'watch' | 'read' = 'plan'
+  #timer: number | undefined
+
+  constructor (exchange: Exchange, request: Request, network: Network, targets: readonly FetchTarget[], session: FetchSession | undefined, incremental: boolean) {
+    this.#exchange = exchange
+    this.#network = network
+    this.#session = session
+    this.#incremental = incremental
+    this.#bytesMin = request.minBytes
+    this.#bytesMax = Math.min(Math.max(0, request.maxBytes), answerBytesMax)
+    this.#waitMs = Math.min(Math.max(0, request.maxWaitMs), maxWaitMsMax)
+    this.#parts = targets.map(target => this.#part(target))
+  }
+
+  #part (target: FetchTarget): Part {
+    const image = this.#network.metadata.find(target.topic, target.topicId)
+    const partition = image?.partitions[target.index]
+    const errorCode = partition !== undefined
+      ? partition.actor === noActor ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.NONE
+      : image === undefined && target.topic === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return {
+      target,
+      actor: partition?.actor ?? noActor,
+      directory: image === undefined ? '' : this.#network.options.partitionDirectory(image.id, target.index),
+      errorCode,
+      highWatermark: -1,
+      logStartOffset: -1,
+      plan: null,
+      lease: undefined,
+      waiting: false,
+      correlation: 0
+    }
+  }
+
+  plan (): void {
+    for (let i = 0; i < this.#parts.length; i++) {
+      if (this.#parts[i]!.errorCode === ErrorCode.NONE) this.#ask(i, -1, planDeadlineMs)
+    }
+    this.#planned()
+  }
+
+  #ask (i: number, beyond: number, deadlineMs: number): void {
+    const part = this.#parts[i]!
+    this.#open++
+    part.waiting = true
+    const bytesMax = Math.min(Math.max(0, part.target.bytesMax), this.#bytesMax)
+    const { offset, leaderEpoch } = part.target
+    // The answer may come before this returns.
+    const correlation = this.#network.ask(this, i, part.actor, { kind: 'fetch', offset, bytesMax, leaderEpoch, beyond }, 0, deadlineMs)
+    part.correlation = correlation
+  }
+
+  answered (i: number, reply: Reply): void {
+    const part = this.#parts[i]!
+    part.waiting = false
+    if (reply.kind === 'fetched') {
+      const { errorCode, highWatermark, logStartOffset, plan } = reply as Fetched
+      part.errorCode = errorCode
+      part.highWatermark = highWatermark
+      part.logStartOffset = logStartOffset
+      part.lease?.release()
+      part.lease = undefined
+      part.plan = plan
+      // Borrowed bytes of the partition's memory: copied now, as the answer leaves later.
+      if (plan !== null && plan.memory !== undefined) part.lease = this.#network.reader.copy(plan.memory)
+    } else {
+      part.errorCode = undeliverableCode(reply as Undeliverable)
+    }
+    if (this.#phase === 'watch') {
+      this.#open--
+      this.#watched(i)
+    } else {
+      this.#planned()
+    }
+  }
+
+  #planned (): void {
+    if (--this.#open > 0) return
+    if (this.#enough() || this.#waitMs === 0 || this.#parts.length === 0) {
+      this.#read()
+      return
+    }
+    this.#phase = 'watch'
+    this.#timer = this.#network.onTimer(this.#waitMs, () => {
+      this.#timer = undefined
+      this.#stopWatching()
+      this.#read()
+    })
+    // An answer may come while later partitions are still being asked; nothing is left to ask then.
+    for (let i = 0; i < this.#parts.length && this.#phase === 'watch'; i++) this.#watch(i)
+  }
+
+  #watch (i: number): void {
+    this.#ask(i, this.#parts[i]!.highWatermark, this.#waitMs + planDeadlineMs)
+  }
+
+  #watched (i: number): void {
+    if (this.#enough()) {
+      this.#stopWatching()
+      this.#read()
+    } else {
+      this.#watch(i)
+    }
+  }
+
+  #stopWatching (): void {
+    if (this.#timer !== undefined) this.#network.cancelTimer(this.#timer)
+    for (const part of this.#parts) {
+      if (!part.waiting) continue
+      part.waiting = false
+      this.#network.forget(part.correlation)
+      this.#network.tell(part.actor, { kind: 'unwatch', replyTo: this.#network.self, correlation: part.correlation } as Message)
+    }
+    this.#open = 0
+  }
+
+  /** Whether there is something to say: an error, or as many bytes as the client wants at least. */
+  #enough (): boolean {
+    let bytes = 0
+    for (const { errorCode, plan } of this.#parts) {
+      if (errorCode !== ErrorCode.NONE) return true
+      if (plan !== null) bytes += plan.bytes
+    }
+    return bytes >= this.#bytesMin
+  }
+
+  #read (): void {
+    this.#phase = 'read'
+    this.#open = 1
+    if (this.#exchange.session.connection.closed) {
+      for (const part of this.#parts) part.lease?.release()
+      return
+    }
+    const reader: FetchReader = this.#network.reader
+    let bytesLeft = this.#bytesMax
+    let first = true
+    for (const part of this.#parts) {
+      const { plan } = part
+      if (plan === null || part.errorCode !== ErrorCode.NONE) continue
+      const bytes = Math.min(plan.bytes, Math.max(0, part.target.bytesMax), bytesLeft)
+      if (part.lease !== undefined) {
+        if (!first && part.lease.bytes.length > bytesLeft) {
+          part.lease.release()
+          part.lease = undefined
+          continue
+        }
+        bytesLeft -= part.lease.bytes.length
+      } else {
+        // The first partition with data gets at least one batch, however large.
+        if (!first && bytes === 0) continue
+        this.#open++
+        reader.read(part.directory, plan, bytes, first, (error, lease) => {
+          part.lease = lease
+          if (error !== undefined) part.errorCode = ErrorCode.KAFKA_STORAGE_ERROR
+          this.#settle()
+        })
+        bytesLeft -= bytes
+      }
+      first = false
+    }
+    this.#settle()
+  }
+
+  #settle (): void {
+    if (--this.#open > 0) return
+    const topics: Array<{ name: string, topicId: string, partitions: PartitionResponse[] }> = []
+    const leases: ReadLease[] = []
+    for (const part of this.#parts) {
+      const { target, errorCode, highWatermark, logStartOffset, lease } = part
+      if (lease !== undefined) leases.push(lease)
+      const records = lease?.bytes ?? noBytes
+      if (this.#incremental && records.length === 0 && errorCode === ErrorCode.NONE &&
+        highWatermark === target.toldHighWatermark && logStartOffset === target.toldLogStartOffset) continue
+      target.toldHighWatermark = errorCode === ErrorCode.NONE ? highWatermark : -1
+      target.toldLogStartOffset = logStartOffset
+      if (records.length > 0) this.#session?.rotate(target)
+      let topic = topics[topics.length - 1]
+      if (topic === undefined || topic.name !== target.topic || topic.topicId !== target.topicId) {
+        topics.push(topic = { name: target.topic, topicId: target.topicId, partitions: [] })
+      }
+      topic.partitions.push({
+        index: target.index, errorCode, highWatermark, lastStableOffset: highWatermark, logStartOffset, abortedTransactions: null, records
+      })
+    }
+    if (leases.length > 0) this.#exchange.release = () => { for (const lease of leases) lease.release() }
+    this.#exchange.answer({ sessionId: this.#session?.id ?? 0, topics } satisfies Response)
+  }
+}

@@ -1,0 +1,158 @@
+/** Metadata, DescribeTopicPartitions and what else this thread answers from its own copy of the metadata. */
+import { type TopicImage, type TopicsCreated } from '../../actors/controller/messages.ts'
+import { ErrorCode } from '../../base/error-code.ts'
+import { topicNameProblem, topicSettings } from '../../base/topic-config.ts'
+import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
+import { type describeCluster } from '../../protocol/apis/describe-cluster.ts'
+import { type describeConfigs } from '../../protocol/apis/describe-configs.ts'
+import { type describeTopicPartitions } from '../../protocol/apis/describe-topic-partitions.ts'
+import { type metadata } from '../../protocol/apis/metadata.ts'
+import { zeroUuid } from '../../protocol/schema.ts'
+import { type Exchange } from '../exchange.ts'
+import { type Network } from '../network.ts'
+import { askOne } from './ask-one.ts'
+
+type MetadataRequest = RequestOf<typeof metadata>
+type MetadataResponse = ResponseOf<typeof metadata>
+type MetadataTopic = MetadataResponse['topics'][number]
+type PagedRequest = RequestOf<typeof describeTopicPartitions>
+type PagedResponse = ResponseOf<typeof describeTopicPartitions>
+
+/** A client that asked for a topic which is created by that waits this long for its partitions to have leaders. */
+const autoCreateMs = 5000
+
+export function handleMetadata (exchange: Exchange, request: MetadataRequest, network: Network): boolean {
+  const missing = namesToCreate(request, network)
+  if (missing.length === 0) {
+    exchange.answer(describe(request, network))
+    return true
+  }
+  askOne(exchange, network, network.controller, {
+    kind: 'create-topics', topics: missing.map(name => ({ name, partitions: -1, replicas: -1, config: {} })), validateOnly: false, timeoutMs: autoCreateMs
+  }, autoCreateMs * 2, () => describe(request, network), (reply: TopicsCreated) => {
+    // The controller may have refused one of the names; the others are in the image by now.
+    const refused = new Map(reply.results.filter(result => result.errorCode !== ErrorCode.NONE && result.errorCode !== ErrorCode.TOPIC_ALREADY_EXISTS)
+      .map(result => [result.name, result.errorCode]))
+    const response = describe(request, network)
+    return { ...response, topics: response.topics.map(topic => refused.has(topic.name ?? '') ? { ...topic, errorCode: refused.get(topic.name!)! } : topic) }
+  })
+  return true
+}
+
+function namesToCreate ({ topics, allowAutoTopicCreation }: MetadataRequest, network: Network): string[] {
+  if (topics === null || !allowAutoTopicCreation || !network.options.autoCreateTopics || !network.metadata.ready) return []
+  const names = topics.map(topic => topic.name).filter(name => name !== null && network.metadata.byName(name) === undefined && topicNameProblem(name) === undefined)
+  return [...new Set(names as string[])]
+}
+
+function describe ({ topics }: MetadataRequest, network: Network): MetadataResponse {
+  // An empty list asks for all topics in version 0 only, where the reader gives null for it.
+  const described = topics === null
+    ? [...network.metadata.topics()].map(topic => describeTopic(topic, network))
+    : topics.map(({ name, topicId }) => {
+      const image = name === null || name === '' ? network.metadata.byId(topicId) : network.metadata.byName(name)
+      if (image !== undefined) return describeTopic(image, network)
+      const errorCode = name === null || name === ''
+        ? ErrorCode.UNKNOWN_TOPIC_ID
+        : topicNameProblem(name) !== undefined ? ErrorCode.INVALID_TOPIC_EXCEPTION : network.metadata.ready ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.LEADER_NOT_AVAILABLE
+      return { errorCode, name, topicId, partitions: [] }
+    })
+  const { nodeId, host, port, clusterId } = network.options.broker
+  return { brokers: [{ nodeId, host, port, rack: null }], clusterId, controllerId: nodeId, topics: described }
+}
+
+function describeTopic ({ name, id, partitions }: TopicImage, network: Network): MetadataTopic {
+  const { nodeId } = network.options.broker
+  return {
+    errorCode: ErrorCode.NONE,
+    name,
+    topicId: id,
+    partitions: partitions.map(({ term }, index) => ({
+      errorCode: term === 0 ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
+      index,
+      leaderId: term === 0 ? -1 : nodeId,
+      leaderEpoch: term === 0 ? -1 : term,
+      replicaNodes: [nodeId],
+      isrNodes: [nodeId]
+    }))
+  }
+}
+
+export function handleDescribeTopicPartitions (exchange: Exchange, request: PagedRequest, network: Network): boolean {
+  const { topics, cursor, responsePartitionLimit } = request
+  const names = (topics.length > 0 ? topics.map(topic => topic.name) : [...network.metadata.topics()].map(topic => topic.name)).toSorted()
+  const described: Array<PagedResponse['topics'][number]> = []
+  let nextCursor: PagedResponse['nextCursor'] = null
+  let room = Math.min(Math.max(1, responsePartitionLimit), 2000)
+  for (const name of names) {
+    if (cursor !== null && name < cursor.topicName) continue
+    if (room === 0) {
+      nextCursor = { topicName: name, partitionIndex: 0 }
+      break
+    }
+    const image = network.metadata.byName(name)
+    if (image === undefined) {
+      described.push({ errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, name, topicId: zeroUuid, partitions: [] })
+      continue
+    }
+    const start = cursor !== null && name === cursor.topicName ? cursor.partitionIndex : 0
+    const topic = describeTopic(image, network)
+    const page = topic.partitions.slice(start, start + room)
+    described.push({
+      ...topic, topicId: image.id, partitions: page.map(partition => ({ ...partition, eligibleLeaderReplicas: [], lastKnownElr: [] }))
+    })
+    room -= page.length
+    if (start + page.length < topic.partitions.length) {
+      nextCursor = { topicName: name, partitionIndex: start + page.length }
+      break
+    }
+  }
+  exchange.answer({ topics: described, nextCursor } satisfies PagedResponse)
+  return true
+}
+
+export function handleDescribeCluster (exchange: Exchange, request: RequestOf<typeof describeCluster>, network: Network): boolean {
+  const { nodeId, host, port, clusterId } = network.options.broker
+  exchange.answer({
+    errorCode: request.endpointType === 1 ? ErrorCode.NONE : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+    errorMessage: request.endpointType === 1 ? null : 'controllers listen on the brokers\' own addresses',
+    endpointType: request.endpointType,
+    clusterId,
+    controllerId: nodeId,
+    brokers: [{ brokerId: nodeId, host, port, rack: null }]
+  } satisfies ResponseOf<typeof describeCluster>)
+  return true
+}
+
+const resourceTopic = 2
+const resourceBroker = 4
+const sourceTopic = 1
+const sourceFile = 4
+const configTypes = { string: 2, int: 3, long: 5 } as const
+
+export function handleDescribeConfigs (exchange: Exchange, request: RequestOf<typeof describeConfigs>, network: Network): boolean {
+  type Result = ResponseOf<typeof describeConfigs>['results'][number]
+  const results = request.resources.map(({ resourceType, resourceName, configurationKeys }): Result => {
+    const refuse = (errorCode: number, errorMessage: string): Result => ({ errorCode, errorMessage, resourceType, resourceName, configs: [] })
+    const wanted = (name: string): boolean => configurationKeys === null || configurationKeys.includes(name)
+    if (resourceType === resourceBroker) {
+      if (resourceName !== '' && resourceName !== String(network.options.broker.nodeId)) return refuse(ErrorCode.INVALID_REQUEST, `this is broker ${network.options.broker.nodeId}`)
+      const configs = Object.entries(network.options.brokerSettings).filter(([name]) => wanted(name))
+        .map(([name, value]) => ({ name, value, readOnly: true, configSource: sourceFile, isSensitive: false, configType: configTypes.string }))
+      return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName, configs }
+    }
+    if (resourceType !== resourceTopic) return refuse(ErrorCode.INVALID_REQUEST, `resources of type ${resourceType} have no settings here`)
+    const image = network.metadata.byName(resourceName)
+    if (image === undefined) return refuse(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `there is no topic ${resourceName}`)
+    const configs = topicSettings.filter(({ name }) => wanted(name)).map(({ name, type, doc }) => {
+      const own = image.config[name]
+      return {
+        name, value: own ?? network.options.topicDefaults[name] ?? null, readOnly: false, configSource: own === undefined ? sourceFile : sourceTopic,
+        isSensitive: false, configType: configTypes[type], documentation: request.includeDocumentation ? doc : null
+      }
+    })
+    return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName, configs }
+  })
+  exchange.answer({ results } satisfies ResponseOf<typeof describeConfigs>)
+  return true
+}

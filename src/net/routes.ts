@@ -1,0 +1,42 @@
+/** Which function serves each API. What stands here is what ApiVersions offers; a handler returns false to be offered the request again later. */
+import { type RequestOf } from '../protocol/api.ts'
+import { type ApiName, type Apis } from '../protocol/apis.ts'
+import { type Exchange } from './exchange.ts'
+import { type Network } from './network.ts'
+import { handleFetch } from './requests/fetch.ts'
+import {
+  handleDeleteGroups, handleDescribeGroups, handleFindCoordinator, handleHeartbeat, handleJoinGroup, handleLeaveGroup,
+  handleListGroups, handleOffsetCommit, handleOffsetFetch, handleSyncGroup
+} from './requests/groups.ts'
+import { handleListOffsets } from './requests/list-offsets.ts'
+import { handleDescribeCluster, handleDescribeConfigs, handleDescribeTopicPartitions, handleMetadata } from './requests/metadata.ts'
+import { handleProduce } from './requests/produce.ts'
+import { handleCreateTopics, handleDeleteTopics, handleInitProducerId } from './requests/topics.ts'
+
+export type Handler<Name extends ApiName> = (exchange: Exchange, request: RequestOf<Apis[Name]>, network: Network) => boolean
+
+/** ApiVersions is answered by the network actor itself: it may come in a version that nobody knows. */
+export const routes: { readonly [Name in ApiName]?: Handler<Name> } = {
+  produce: handleProduce,
+  fetch: handleFetch,
+  listOffsets: handleListOffsets,
+  metadata: handleMetadata,
+  describeTopicPartitions: handleDescribeTopicPartitions,
+  describeCluster: handleDescribeCluster,
+  describeConfigs: handleDescribeConfigs,
+  createTopics: handleCreateTopics,
+  deleteTopics: handleDeleteTopics,
+  initProducerId: handleInitProducerId,
+  findCoordinator: handleFindCoordinator,
+  joinGroup: handleJoinGroup,
+  syncGroup: handleSyncGroup,
+  heartbeat: handleHeartbeat,
+  leaveGroup: handleLeaveGroup,
+  offsetCommit: handleOffsetCommit,
+  offsetFetch: handleOffsetFetch,
+  describeGroups: handleDescribeGroups,
+  listGroups: handleListGroups,
+  deleteGroups: handleDeleteGroups
+}
+
+export const routedApis: readonly ApiName[] = ['apiVersions', ...Object.keys(routes) as ApiName[]]

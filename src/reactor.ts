@@ -1,0 +1,350 @@
+/**
+ * What one reactor thread runs: the parts that all its actors share (disk, append memory, readers, logger), and how each
+ * kind of actor is made from its spec. With broker.ts the only file that sees everything.
+ */
+import { join } from 'node:path'
+import { Controller, type Placer as PartitionPlacer } from './actors/controller/controller.ts'
+import { type PartitionSpec, type PartitionsPlaced, type PlacementFailed } from './actors/controller/messages.ts'
+import { GroupCoordinator } from './actors/group/group-coordinator.ts'
+import { groupConfigDefaults } from './actors/group/group-config.ts'
+import { partitionCodecs } from './actors/partition/codec.ts'
+import { Partition, partitionReplay } from './actors/partition/partition.ts'
+import { ProducerState } from './actors/partition/producer-state.ts'
+import { QuarantinedPartition } from './actors/partition/quarantined.ts'
+import { Replica } from './actors/replica.ts'
+import { Votes } from './actors/votes/votes.ts'
+import { systemClock } from './base/clock.ts'
+import { type BrokerConfig } from './base/config.ts'
+import { type Effect, type Post } from './base/effect.ts'
+import { type ActorId, type TopicId } from './base/ids.ts'
+import { openLog, type Logger, type LoggerOptions } from './base/logger.ts'
+import { MetricRow, metrics } from './base/metrics.ts'
+import { cryptoChance } from './base/prng.ts'
+import { BlockPool } from './log/block-pool.ts'
+import { diskQuotas, RealDisk, type Disk } from './log/disk.ts'
+import { FaultyDisk } from './log/faulty-disk.ts'
+import { HardStateStore } from './log/hard-state-store.ts'
+import { Log, type LogConfig } from './log/log.ts'
+import { SegmentReader } from './log/segment-reader.ts'
+import { HttpServer } from './net/http.ts'
+import { Listener } from './net/listener.ts'
+import { metricsPage } from './net/metrics-page.ts'
+import { Network, type BrokerIdentity } from './net/network.ts'
+import { apis } from './protocol/apis.ts'
+import { type Actor } from './runtime/actor.ts'
+import { type ActorContext } from './runtime/cell.ts'
+import { Credits } from './runtime/credit.ts'
+import { type Placer, type Program, type RunningProgram, type ThreadContext } from './runtime/program.ts'
+import { logRuntimeEvents } from './runtime-log.ts'
+
+export const votesName = 'votes'
+export const controllerName = 'controller'
+export const groupsName = 'groups'
+export const listenerName = (thread: number): string => `listener/${thread}`
+const partitionName = (topicId: TopicId, partition: number): string => `partition/${topicId}/${partition}`
+
+/** Ids are given in the order in which broker.ts places these, behind the network actors of the threads. */
+export const votesId = (threads: number): ActorId => threads as ActorId
+export const controllerId = (threads: number): ActorId => threads + 1 as ActorId
+export const groupsId = (threads: number): ActorId => threads + 2 as ActorId
+
+/** The metadata log lies among the others, under an id that no topic can get. */
+const metadataTopicId = '0'.repeat(31) + '1'
+
+export type ReactorSpec =
+  | { readonly type: 'network' }
+  | { readonly type: 'votes' }
+  | { readonly type: 'controller' }
+  | { readonly type: 'groups' }
+  | { readonly type: 'listener', readonly host: string, readonly port: number, readonly reusePort: boolean }
+  | { readonly type: 'partition' } & PartitionSpec
+
+/** Plain data that the broker hands to each thread. */
+export interface ReactorInit {
+  readonly config: BrokerConfig
+  readonly metrics: SharedArrayBuffer
+  readonly threads: number
+  readonly logger: LoggerOptions
+  readonly poolSize: number
+  readonly broker: BrokerIdentity
+  readonly bootId: string
+}
+
+/** Requests and bytes that one partition may have from one thread's connections at a time. */
+const creditPerPartition = { countMax: 1024, bytesMax: 16 * 1024 * 1024 }
+/** What a partition refuses above, whoever sends: several threads' credit together. */
+const pendingBytesMax = 64 * 1024 * 1024
+const requestMemoryBytes = 64 * 1024 * 1024
+const unsentBytesMax = 16 * 1024 * 1024
+/** A segment is closed at this age, so that retention by time can reach it. */
+const segmentMsMax = 7 * 24 * 3600 * 1000
+const partitionsMax = 50_000
+const listenPollMs = 5
+const drainMs = 3000
+
+export const program: Program<ReactorInit> = {
+  codecs: partitionCodecs,
+  open: async context => new Reactor(context).program()
+}
+
+class Reactor {
+  readonly #context: ThreadContext<ReactorInit>
+  readonly #config: BrokerConfig
+  readonly #metrics: MetricRow
+  readonly #log: ReturnType<typeof openLog>
+  readonly #logger: Logger
+  readonly #disk: Disk
+  readonly #pool: BlockPool
+  readonly #reader: SegmentReader
+  #network: Network | undefined
+  #listener: Listener | undefined
+  #partitions = 0
+  #quarantined = 0
+
+  constructor (context: ThreadContext<ReactorInit>) {
+    const { init, thread, threads } = context
+    const { config } = init
+    this.#context = context
+    this.#config = config
+    this.#metrics = new MetricRow(init.metrics, 1 + thread)
+    this.#log = openLog(init.logger, { node: config.nodeId, thread }, false)
+    this.#logger = this.#log.logger
+    this.#disk = config.dataDir === 'memory' ? new FaultyDisk() : new RealDisk(diskQuotas(init.poolSize, threads))
+    this.#pool = new BlockPool(Math.floor(config.performanceWriteCacheBytes / threads))
+    this.#reader = new SegmentReader({ disk: this.#disk, bufferBytesMax: Math.floor(config.performanceReadCacheBytes / threads) })
+  }
+
+  program (): RunningProgram {
+    return {
+      factories: {
+        network: async (_spec: unknown, context: ActorContext) => this.#makeNetwork(context),
+        listener: async (spec: Extract<ReactorSpec, { type: 'listener' }>) => await this.#makeListener(spec),
+        votes: async () => await this.#makeVotes(),
+        controller: async () => await this.#makeController(),
+        groups: async () => new GroupCoordinator({ chance: cryptoChance, config: groupConfigDefaults }),
+        partition: async (spec: PartitionSpec) => await this.#makePartition(spec)
+      },
+      onEvent: logRuntimeEvents(this.#logger, this.#metrics),
+      stats: () => ({ partitions: this.#partitions, connections: this.#metrics.at(metrics.connections) }),
+      drain: async () => await this.#drain(),
+      close: async () => {
+        await this.#reader.close()
+        await this.#log.close()
+      }
+    }
+  }
+
+  // ---- edge
+
+  #makeNetwork (context: ActorContext): Actor {
+    const { init, system, threads } = this.#context
+    const config = this.#config
+    const http = new HttpServer({
+      health: () => {
+        const healthy = this.#network?.metadata.ready === true && this.#quarantined === 0
+        return { healthy, text: { status: healthy ? 'ok' : 'degraded', node: config.nodeId, quarantinedPartitions: this.#quarantined } }
+      },
+      metrics: async () => await metricsPage(init.metrics, apiName),
+      clusterStatus: () => this.#clusterStatus()
+    })
+    const network = new Network({
+      broker: init.broker,
+      controller: controllerId(threads),
+      groups: groupsId(threads),
+      limits: { requestBytesMax: config.maxRequestBytes, unsentBytesMax },
+      connectionsMax: Math.ceil(config.maxConnections / threads),
+      idleMs: config.connectionIdleTimeoutMs,
+      requestMemoryBytes: Math.floor(requestMemoryBytes / threads),
+      autoCreateTopics: config.autoCreateTopics,
+      brokerSettings: brokerSettings(config),
+      topicDefaults: topicDefaults(config),
+      partitionDirectory: (topicId, partition) => this.#partitionDirectory(topicId, partition)
+    }, { self: context.self, runtime: system, credits: new Credits(creditPerPartition), reader: this.#reader, http, metrics: this.#metrics, logger: this.#logger })
+    this.#network = network
+    return network
+  }
+
+  /** Listens once this thread knows the topics: a client that came earlier would be told that they do not exist. */
+  async #makeListener ({ host, port, reusePort }: Extract<ReactorSpec, { type: 'listener' }>): Promise<Actor> {
+    while (this.#network?.metadata.ready !== true) await new Promise(resolve => setTimeout(resolve, listenPollMs))
+    const listener = await Listener.listen({ host, port, reusePort, accept: (handle, remote) => this.#network!.accept(handle, remote) })
+    this.#listener = listener
+    return { receive: () => {}, close: async () => listener.close() }
+  }
+
+  async #drain (): Promise<void> {
+    this.#listener?.close()
+    this.#network?.quiesce()
+    const end = systemClock.monotonicMs() + drainMs
+    while ((this.#network?.openExchanges ?? 0) > 0 && systemClock.monotonicMs() < end) await new Promise(resolve => setTimeout(resolve, 5))
+  }
+
+  #clusterStatus (): object {
+    const { broker } = this.#context.init
+    const topics = [...this.#network?.metadata.topics() ?? []].map(({ name, id, partitions }) => ({
+      name, id, partitions: partitions.map(({ term }, index) => ({ index, term, leader: term === 0 ? null : broker.nodeId }))
+    }))
+    return { clusterId: broker.clusterId, controller: broker.nodeId, brokers: [broker], topics }
+  }
+
+  // ---- state
+
+  async #makeVotes (): Promise<Actor> {
+    return new Votes(await HardStateStore.open(this.#disk, join(this.#config.dataDir, 'meta')))
+  }
+
+  async #makeController (): Promise<Actor> {
+    const batches: Uint8Array[] = []
+    const opened = await this.#openLog(metadataTopicId, 0, { ...this.#logConfig({}), flush: 'always', retentionMs: -1, retentionBytes: -1 }, {
+      snapshot: () => {},
+      batch: bytes => { batches.push(bytes.slice()) }
+    })
+    if (opened.state === 'damaged') throw new Error(`the metadata log is damaged: ${opened.damage.reason}`)
+    const controller = new Controller({
+      replica: new Replica({ log: opened.log, group: `${metadataTopicId}-0`, votes: votesId(this.#context.threads) }),
+      placer: partitionPlacer(this.#context.placer, this.#logger, async (topicId, partitions) => {
+        for (let partition = 0; partition < partitions; partition++) await this.#disk.removeFolder(this.#partitionDirectory(topicId, partition))
+        await this.#disk.syncFolder(join(this.#config.dataDir, 'topics'))
+      }),
+      chance: cryptoChance,
+      defaultPartitions: this.#config.numPartitions,
+      partitionsMax
+    })
+    for (const batch of batches) controller.restore(batch)
+    return controller
+  }
+
+  async #makePartition (spec: PartitionSpec): Promise<Actor> {
+    const { topicId, topic, partition } = spec
+    const producers = new ProducerState()
+    const config = this.#logConfig(spec.config)
+    const opened = await this.#openLog(topicId, partition, config, partitionReplay(producers))
+    if (opened.state === 'damaged') {
+      this.#countQuarantined(1)
+      this.#logger.error({ topic, partition, ...opened.damage }, 'partition quarantined: its log is damaged')
+      return new QuarantinedPartition()
+    }
+    if (opened.cutBytes > 0) this.#logger.warn({ topic, partition, bytes: opened.cutBytes }, 'cut a torn tail that was never acknowledged')
+    this.#countPartitions(1)
+    const actor = new Partition({
+      topicId,
+      partition,
+      replica: new Replica({ log: opened.log, group: `${topicId}-${partition}`, votes: votesId(this.#context.threads) }),
+      producers,
+      config: { ...config, batchBytesMax: Number(spec.config['max.message.bytes'] ?? this.#config.messageMaxBytes) },
+      controller: controllerId(this.#context.threads),
+      metrics: {
+        appended: (records, bytes) => {
+          this.#metrics.add(metrics.appendedBatches)
+          this.#metrics.add(metrics.appendedRecords, records)
+          this.#metrics.add(metrics.appendedBytes, bytes)
+        },
+        duplicate: () => this.#metrics.add(metrics.duplicateBatches)
+      },
+      pendingBytesMax,
+      wallMs: now => systemClock.wallMs() + now - systemClock.monotonicMs()
+    })
+    const close = actor.close.bind(actor)
+    actor.close = async () => {
+      this.#countPartitions(-1)
+      await close()
+    }
+    return actor
+  }
+
+  async #openLog (topicId: string, partition: number, config: LogConfig, replay: Parameters<typeof Log.open>[1]): ReturnType<typeof Log.open> {
+    return await Log.open({
+      directory: this.#partitionDirectory(topicId, partition),
+      disk: this.#disk,
+      pool: this.#pool,
+      clock: systemClock,
+      config,
+      bootId: this.#context.init.bootId
+    }, replay)
+  }
+
+  #partitionDirectory (topicId: string, partition: number): string {
+    return join(this.#config.dataDir, 'topics', `${topicId}-${partition}`)
+  }
+
+  #logConfig (topic: Readonly<Record<string, string>>): LogConfig {
+    const config = this.#config
+    const number = (name: string, fallback: number): number => topic[name] === undefined ? fallback : Number(topic[name])
+    return {
+      flush: (topic['ringmq.flush'] ?? config.logFlush) as LogConfig['flush'],
+      flushIntervalMs: config.logFlushIntervalMs,
+      segmentBytesMax: number('segment.bytes', config.logSegmentBytes),
+      segmentMs: segmentMsMax,
+      indexIntervalBytes: config.logIndexIntervalBytes,
+      retentionMs: number('retention.ms', config.logRetentionMs),
+      retentionBytes: number('retention.bytes', config.logRetentionBytes)
+    }
+  }
+
+  #countPartitions (change: number): void {
+    this.#partitions += change
+    this.#metrics.set(metrics.partitions, this.#partitions)
+  }
+
+  #countQuarantined (change: number): void {
+    this.#quarantined += change
+    this.#metrics.set(metrics.quarantinedPartitions, this.#quarantined)
+  }
+}
+
+/** The controller's way to the supervisor, as effects. */
+function partitionPlacer (placer: Placer, logger: Logger, removeFiles: (topicId: TopicId, partitions: number) => Promise<void>): PartitionPlacer {
+  const effect = (work: (post: Post) => Promise<void>): Effect => ({ run: post => { void work(post) } })
+  return {
+    place: (topicId, partitions) => effect(async post => {
+      try {
+        const actors = await Promise.all(partitions.map(async spec =>
+          await placer.place(partitionName(topicId, spec.partition), { type: 'partition', ...spec } as ReactorSpec)))
+        post({ kind: 'partitions-placed', topicId, actors } as PartitionsPlaced)
+      } catch (error) {
+        logger.error({ topicId, error }, 'partitions could not be placed')
+        post({ kind: 'placement-failed', topicId, reason: String(error) } as PlacementFailed)
+      }
+    }),
+    remove: (topicId, actors) => effect(async () => {
+      try {
+        await Promise.all(actors.map(async (_actor, partition) => await placer.remove(partitionName(topicId, partition))))
+        await removeFiles(topicId, actors.length)
+      } catch (error) {
+        logger.error({ topicId, error }, 'the files of a deleted topic could not be removed; the next start tries again')
+      }
+    })
+  }
+}
+
+function apiName (key: number): string | undefined {
+  return Object.values(apis).find(api => api.key === key)?.name
+}
+
+function topicDefaults (config: BrokerConfig): Record<string, string> {
+  return {
+    'retention.ms': String(config.logRetentionMs),
+    'retention.bytes': String(config.logRetentionBytes),
+    'segment.bytes': String(config.logSegmentBytes),
+    'max.message.bytes': String(config.messageMaxBytes),
+    'ringmq.flush': config.logFlush,
+    'cleanup.policy': 'delete',
+    'compression.type': 'producer',
+    'message.timestamp.type': 'CreateTime',
+    'min.insync.replicas': '1'
+  }
+}
+
+function brokerSettings (config: BrokerConfig): Record<string, string> {
+  return {
+    'auto.create.topics.enable': String(config.autoCreateTopics),
+    'num.partitions': String(config.numPartitions),
+    'default.replication.factor': '1',
+    'log.flush': config.logFlush,
+    'log.retention.ms': String(config.logRetentionMs),
+    'log.retention.bytes': String(config.logRetentionBytes),
+    'log.segment.bytes': String(config.logSegmentBytes),
+    'message.max.bytes': String(config.messageMaxBytes),
+    'socket.request.max.bytes': String(config.maxRequestBytes)
+  }
+}

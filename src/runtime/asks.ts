@@ -1,0 +1,136 @@
+/**
+ * The open requests of one thread's actors: who asked whom, and until when. It answers the asker when the deadline passes
+ * or when the asked actor crashed, moved or lost its thread, so actors need no bookkeeping for that.
+ *
+ * Found by (asker, correlation) in an open-addressing table with linear probing; ordered by deadline in a heap. Both are
+ * typed arrays: opening and closing a request allocates nothing.
+ */
+import { assert } from '../base/assert.ts'
+import { type ActorId } from '../base/ids.ts'
+import { DeadlineHeap } from './deadline-heap.ts'
+import { isOlderVersion, threadOf, versionOf, type Place } from './placement.ts'
+
+export type AskEnd = (asker: ActorId, correlation: number) => void
+
+export class Asks {
+  readonly #max: number
+  readonly #heap = new DeadlineHeap()
+  /** Slot plus one at each place of the hash table, 0 for none. Twice as many places as slots. */
+  readonly #table: Int32Array
+  readonly #mask: number
+  readonly #askers: Int32Array
+  readonly #correlations: Uint32Array
+  readonly #targets: Int32Array
+  readonly #places: Int32Array
+  readonly #free: Int32Array
+  #freeCount: number
+
+  /** @param max  most open requests at once, a power of two */
+  constructor (max: number) {
+    assert((max & (max - 1)) === 0, 'most open requests must be a power of two')
+    this.#max = max
+    this.#table = new Int32Array(max * 2)
+    this.#mask = max * 2 - 1
+    this.#askers = new Int32Array(max)
+    this.#correlations = new Uint32Array(max)
+    this.#targets = new Int32Array(max)
+    this.#places = new Int32Array(max)
+    this.#free = new Int32Array(max)
+    for (let i = 0; i < max; i++) this.#free[i] = max - 1 - i
+    this.#freeCount = max
+  }
+
+  get count (): number {
+    return this.#max - this.#freeCount
+  }
+
+  /** Earliest deadline, or Infinity. */
+  get next (): number {
+    return this.#heap.next
+  }
+
+  /**
+   * Remembers a request.
+   * @param place  the target's placement word when the request was sent
+   * @returns false when too many are open
+   * @throws AssertionError  the asker has an open request with this correlation: its defect
+   */
+  open (asker: ActorId, correlation: number, target: ActorId, place: Place, deadline: number): boolean {
+    if (this.#freeCount === 0) return false
+    let at = this.#hash(asker, correlation)
+    for (let found; (found = this.#table[at]!) !== 0; at = (at + 1) & this.#mask) {
+      assert(this.#askers[found - 1] !== asker || this.#correlations[found - 1] !== correlation >>> 0, 'correlation is in use')
+    }
+    const slot = this.#free[--this.#freeCount]!
+    this.#table[at] = slot + 1
+    this.#askers[slot] = asker
+    this.#correlations[slot] = correlation
+    this.#targets[slot] = target
+    this.#places[slot] = place
+    this.#heap.add(slot, deadline)
+    return true
+  }
+
+  /** Forgets a request because its answer is there. Returns false when it is not open. */
+  settle (asker: ActorId, correlation: number): boolean {
+    for (let at = this.#hash(asker, correlation), found; (found = this.#table[at]!) !== 0; at = (at + 1) & this.#mask) {
+      const slot = found - 1
+      if (this.#askers[slot] !== asker || this.#correlations[slot] !== correlation >>> 0) continue
+      this.#close(slot, at)
+      return true
+    }
+    return false
+  }
+
+  /** Ends every request whose deadline has passed. */
+  expire (now: number, end: AskEnd): void {
+    while (this.#heap.next <= now) this.#end(this.#heap.first, end)
+  }
+
+  /** Ends every request to `target` that was sent before its placement got `version`. */
+  endTarget (target: ActorId, version: number, end: AskEnd): void {
+    this.#endAll(slot => this.#targets[slot] === target && isOlderVersion(versionOf(this.#places[slot]!), version), end)
+  }
+
+  /** Ends every request that was sent to `thread`. */
+  endThread (thread: number, end: AskEnd): void {
+    this.#endAll(slot => threadOf(this.#places[slot]!) === thread, end)
+  }
+
+  /** Forgets every request of `asker`, which is gone. */
+  forgetAsker (asker: ActorId): void {
+    this.#endAll(slot => this.#askers[slot] === asker, () => {})
+  }
+
+  #endAll (matches: (slot: number) => boolean, end: AskEnd): void {
+    for (let slot = 0; slot < this.#max && this.count > 0; slot++) {
+      if (this.#heap.has(slot) && matches(slot)) this.#end(slot, end)
+    }
+  }
+
+  #end (slot: number, end: AskEnd): void {
+    const asker = this.#askers[slot]! as ActorId
+    const correlation = this.#correlations[slot]!
+    this.settle(asker, correlation)
+    end(asker, correlation)
+  }
+
+  #close (slot: number, at: number): void {
+    this.#heap.remove(slot)
+    this.#free[this.#freeCount++] = slot
+    // Closes the gap: moves back each later entry of the run that would not be found across it.
+    let gap = at
+    for (let next = (gap + 1) & this.#mask, found; (found = this.#table[next]!) !== 0; next = (next + 1) & this.#mask) {
+      const home = this.#hash(this.#askers[found - 1]!, this.#correlations[found - 1]!)
+      if (((next - home) & this.#mask) < ((next - gap) & this.#mask)) continue
+      this.#table[gap] = found
+      gap = next
+    }
+    this.#table[gap] = 0
+  }
+
+  #hash (asker: number, correlation: number): number {
+    const mixed = Math.imul(correlation ^ Math.imul(asker, 0x9e3779b1), 0x85ebca6b)
+    return (mixed ^ (mixed >>> 15)) & this.#mask
+  }
+}

@@ -1,0 +1,459 @@
+/**
+ * Runs on the main thread and does nothing else: starts the reactor threads with a ring between each two, says where each
+ * actor lives, watches the threads' beats and the process's memory, and replaces a thread that died.
+ *
+ * A thread that is silent for too long is named together with the actor it last ran, then terminated. When a worker has
+ * exited, and not before (a write of it may still land), new rings take the place of the old ones at both ends, a new worker starts,
+ * and its actors start on it.
+ */
+import { type ResourceLimits } from 'node:worker_threads'
+import { type ActorId, type ThreadIndex } from '../base/ids.ts'
+import { type SystemLimits } from './actor-system.ts'
+import { ActorNames } from './actor-names.ts'
+import { type LinkEnds } from './link.ts'
+import { ActorState, actorsMax, createPlacement, Placement, threadsMax } from './placement.ts'
+import { type ActorSpec, type Placer } from './program.ts'
+import { createRing } from './ring.ts'
+import { type OnRuntimeEvent } from './runtime-event.ts'
+import { CallExpired, Thread, ThreadGone, type RemoteControl, type ThreadEnd, type ThreadStats } from './thread.ts'
+import { createThreadWords } from './thread-words.ts'
+
+export const supervisorDefaults = {
+  /** Bytes of each ring, a power of two. There are threads × (threads - 1) of them, touched as they are used. */
+  ringBytes: 1 << 20,
+  ringFirstSequence: 0,
+  /** A thread whose beat stands still for this long is terminated. */
+  silentMs: 5000,
+  /** Resident memory of the process above which it is reported, and silent threads are terminated four times sooner. */
+  rssBytesMax: Infinity,
+  /** For control calls that are quick. */
+  callMs: 10_000,
+  /** For opening a program on a thread. */
+  openMs: 60_000,
+  /** For starting an actor, which may read a whole log first. */
+  startMs: 600_000,
+  /** For an actor to leave a thread. One that takes longer costs the thread its life. */
+  leaveMs: 30_000,
+  /** For each of the two steps of stopping a thread. */
+  closeMs: 8000,
+  restartFirstMs: 50,
+  restartMsMax: 5000,
+  /** A thread that ran this long has recovered. */
+  restartStableMs: 60_000,
+  restartAttemptsMax: 20
+}
+
+export interface SupervisorOptions extends Partial<typeof supervisorDefaults> {
+  readonly threads: number
+  /** URL of a module that exports a `program`. */
+  readonly program: URL | string
+  /** Plain data for the program on each thread. */
+  readonly init: unknown
+  /** The network actor of each thread: it gets the thread's index as its id, and starts before all others. */
+  readonly edge?: ActorSpec
+  readonly actorsMax?: number
+  readonly limits?: Partial<SystemLimits>
+  readonly resourceLimits?: ResourceLimits
+  readonly onEvent?: OnRuntimeEvent
+}
+
+/** An actor as the supervisor knows it. */
+interface Placed {
+  readonly id: ActorId
+  readonly spec: ActorSpec
+  thread: ThreadIndex
+}
+
+/** The place of a thread, filled by one worker after the other. */
+interface Slot {
+  readonly index: ThreadIndex
+  thread: Thread | undefined
+  words: SharedArrayBuffer
+  /** Takes actors and calls. */
+  running: boolean
+  attempt: number
+  runningSince: number
+  beat: number
+  beatSeenAt: number
+  givenUp: boolean
+}
+
+const watchesPerSilence = 5
+/** Beats in the time that a watch looks once. */
+const beatsPerWatch = 2
+
+export class Supervisor implements Placer {
+  readonly placement: Placement
+  readonly #options: SupervisorOptions & typeof supervisorDefaults
+  readonly #onEvent: OnRuntimeEvent
+  readonly #slots: Slot[] = []
+  /** Ring from thread `a` to thread `b` at `a * threads + b`. */
+  readonly #rings: SharedArrayBuffer[] = []
+  readonly #names: ActorNames
+  readonly #placed = new Map<ActorId, Placed>()
+  /** Starts, moves and ends of one actor happen one after the other. */
+  readonly #last = new Map<ActorId, Promise<unknown>>()
+  #watch: NodeJS.Timeout | undefined
+  #watchedAt = 0
+  #memoryHigh = false
+  #started = false
+  #closing = false
+
+  private constructor (options: SupervisorOptions) {
+    this.#options = { ...supervisorDefaults, ...options }
+    this.#onEvent = options.onEvent ?? (() => {})
+    const slots = options.actorsMax ?? actorsMax
+    this.placement = new Placement(createPlacement(slots))
+    this.#names = new ActorNames({ first: options.threads, max: slots })
+  }
+
+  /** Starts all threads; resolves when their programs and network actors run. @throws when one of them cannot start */
+  static async start (options: SupervisorOptions): Promise<Supervisor> {
+    if (!(options.threads >= 1 && options.threads <= threadsMax)) throw new RangeError(`threads must be 1 to ${threadsMax}`)
+    const supervisor = new Supervisor(options)
+    try {
+      await supervisor.#startAll()
+    } catch (error) {
+      await supervisor.close()
+      throw error
+    }
+    return supervisor
+  }
+
+  get threads (): number {
+    return this.#options.threads
+  }
+
+  // ---- Actors
+
+  async place (name: string, spec: ActorSpec, thread?: ThreadIndex): Promise<ActorId> {
+    const id = this.#names.idOf(name)
+    await this.#inTurn(id, async () => {
+      if (this.#placed.has(id)) return
+      const placed = { id, spec, thread: thread ?? this.#leastLoaded() }
+      this.#placed.set(id, placed)
+      try {
+        await this.#startActor(placed)
+      } catch (error) {
+        this.#placed.delete(id)
+        throw error
+      }
+    })
+    return id
+  }
+
+  async remove (name: string): Promise<void> {
+    const id = this.#names.find(name)
+    if (id === undefined) return
+    await this.#inTurn(id, async () => {
+      const placed = this.#placed.get(id)
+      if (placed === undefined) return
+      this.#placed.delete(id)
+      await this.#call(placed.thread, this.#options.callMs * 2, control => control.stop(id)).catch(ignoreGone)
+      this.placement.set(id, placed.thread, ActorState.dead)
+      this.#names.retire(name)
+    })
+  }
+
+  async move (name: string, to: ThreadIndex): Promise<void> {
+    const id = this.#names.find(name)
+    if (id === undefined) return
+    await this.#inTurn(id, async () => {
+      const placed = this.#placed.get(id)
+      if (placed === undefined || placed.thread === to || !this.#slots[to]!.running) return
+      await this.#moveActor(placed, to)
+    })
+  }
+
+  /** Where an actor is placed now, if it is. */
+  threadOf (name: string): ThreadIndex | undefined {
+    const id = this.#names.find(name)
+    return id === undefined ? undefined : this.#placed.get(id)?.thread
+  }
+
+  // ---- Threads
+
+  /** What each running thread says of itself. A thread that does not answer in time is left out. */
+  async stats (): Promise<ThreadStats[]> {
+    const asked = this.#slots.filter(slot => slot.running).map(async ({ index }) => {
+      return await this.#call(index, this.#options.callMs, control => control.stats()).catch(() => undefined)
+    })
+    return (await Promise.all(asked)).filter(stats => stats !== undefined)
+  }
+
+  async setLogLevel (level: string): Promise<void> {
+    await this.#onAll(this.#options.callMs, control => control.setLogLevel(level))
+  }
+
+  /** Stops in two steps, first draining everywhere, then closing everywhere. Each is bounded; what is left is terminated. */
+  async close (): Promise<void> {
+    if (this.#closing) return
+    this.#closing = true
+    clearInterval(this.#watch)
+    await this.#onAll(this.#options.closeMs, control => control.drain())
+    await this.#onAll(this.#options.closeMs, control => control.close())
+    await Promise.all(this.#slots.map(async ({ thread }) => {
+      thread?.terminate()
+      await thread?.exited
+    }))
+  }
+
+  // ---- Starting threads
+
+  async #startAll (): Promise<void> {
+    const { threads } = this.#options
+    for (let index = 0; index < threads; index++) {
+      this.#slots.push({
+        index: index as ThreadIndex,
+        thread: undefined,
+        words: createThreadWords(),
+        running: false,
+        attempt: 0,
+        runningSince: Infinity,
+        beat: 0,
+        beatSeenAt: 0,
+        givenUp: false
+      })
+    }
+    for (let a = 0; a < threads; a++) {
+      for (let b = 0; b < threads; b++) if (a !== b) this.#renewRing(a, b)
+    }
+    for (const slot of this.#slots) this.#spawn(slot)
+    await Promise.all(this.#slots.map(async slot => await this.#open(slot)))
+    await Promise.all(this.#slots.map(async slot => await this.#startEdge(slot)))
+    if (this.#slots.some(slot => slot.thread === undefined)) throw new ThreadGone('a thread ended while the others started')
+    this.#started = true
+    for (const slot of this.#slots) this.#becomeRunning(slot)
+    this.#watchedAt = performance.now()
+    const watchMs = this.#options.silentMs / watchesPerSilence
+    this.#watch = setInterval(() => this.#look(watchMs), watchMs)
+  }
+
+  #spawn (slot: Slot): void {
+    const { threads, program, init, limits = {}, resourceLimits, silentMs, startMs } = this.#options
+    const links: LinkEnds[] = []
+    for (const other of this.#slots) if (other !== slot) links.push(this.#linkEnds(slot, other))
+    const beatMs = silentMs / watchesPerSilence / beatsPerWatch
+    slot.thread = new Thread({
+      thread: slot.index,
+      threads,
+      placement: this.placement.shared,
+      words: slot.words,
+      links,
+      program: String(program),
+      init,
+      beatMs,
+      placeMs: startMs,
+      limits
+    }, this, resourceLimits)
+    slot.runningSince = Infinity
+    const { thread } = slot
+    thread.exited.then(end => this.#onExit(slot, thread, end))
+  }
+
+  async #open (slot: Slot): Promise<void> {
+    await slot.thread!.call(this.#options.openMs, control => control.open())
+  }
+
+  #becomeRunning (slot: Slot): void {
+    slot.running = true
+    slot.runningSince = slot.beatSeenAt = performance.now()
+  }
+
+  async #startEdge ({ index }: Slot): Promise<void> {
+    const spec = this.#options.edge
+    if (spec === undefined) return
+    const placed: Placed = { id: index as number as ActorId, spec, thread: index }
+    this.#placed.set(placed.id, placed)
+    await this.#call(index, this.#options.startMs, control => control.start(placed.id, spec))
+  }
+
+  /** One thread's view of the rings between it and another. */
+  #linkEnds (own: Slot, other: Slot): LinkEnds {
+    const { threads } = this.#options
+    return {
+      thread: other.index,
+      outgoing: this.#rings[own.index * threads + other.index]!,
+      incoming: this.#rings[other.index * threads + own.index]!,
+      peer: other.words
+    }
+  }
+
+  #renewRing (from: number, to: number): void {
+    const { threads, ringBytes, ringFirstSequence } = this.#options
+    this.#rings[from * threads + to] = createRing(ringBytes, ringFirstSequence)
+  }
+
+  // ---- Watching and replacing threads
+
+  #look (watchMs: number): void {
+    const now = performance.now()
+    // If this thread itself did not run for long, the beats it missed say nothing about the others.
+    const late = now - this.#watchedAt > watchMs * 2
+    this.#watchedAt = now
+    const silentMsMax = this.#options.silentMs / (this.#isMemoryHigh() ? 4 : 1)
+    for (const slot of this.#slots) {
+      if (!slot.running || slot.thread === undefined) continue
+      const { beat } = slot.thread
+      if (late || beat !== slot.beat) {
+        slot.beat = beat
+        slot.beatSeenAt = now
+      } else if (now - slot.beatSeenAt >= silentMsMax) {
+        this.#onEvent({ kind: 'thread-silent', thread: slot.index, silentMs: now - slot.beatSeenAt, actor: slot.thread.currentActor })
+        this.#lose(slot)
+        slot.thread.terminate()
+      }
+    }
+  }
+
+  #isMemoryHigh (): boolean {
+    const { rssBytesMax } = this.#options
+    const rssBytes = process.memoryUsage.rss()
+    const high = rssBytes > rssBytesMax
+    if (high && !this.#memoryHigh) this.#onEvent({ kind: 'memory-high', rssBytes, rssBytesMax })
+    this.#memoryHigh = high
+    return high
+  }
+
+  /** Says everywhere that a thread's actors cannot be reached, so that nobody waits for them. */
+  #lose (slot: Slot): void {
+    slot.running = false
+    for (const placed of this.#placed.values()) {
+      if (placed.thread === slot.index) this.placement.set(placed.id, slot.index, slot.givenUp ? ActorState.dead : ActorState.restarting)
+    }
+    if (this.#closing) return
+    for (const other of this.#slots) {
+      if (other !== slot && other.running) this.#call(other.index, this.#options.callMs, control => control.disconnect(slot.index)).catch(ignoreGone)
+    }
+  }
+
+  #onExit (slot: Slot, thread: Thread, { code, error }: ThreadEnd): void {
+    slot.thread = undefined
+    if (this.#closing) return
+    this.#onEvent({ kind: 'thread-exited', thread: slot.index, code, actor: thread.currentActor, error })
+    // A thread that dies while the first ones start is the caller's business: `start` fails.
+    if (!this.#started) return
+    if (performance.now() - slot.runningSince >= this.#options.restartStableMs) slot.attempt = 0
+    slot.attempt++
+    slot.givenUp = slot.attempt > this.#options.restartAttemptsMax
+    this.#lose(slot)
+    if (slot.givenUp) {
+      this.#onEvent({ kind: 'thread-given-up', thread: slot.index, attempt: slot.attempt })
+      return
+    }
+    const delayMs = Math.min(this.#options.restartMsMax, this.#options.restartFirstMs * 2 ** (slot.attempt - 1))
+    setTimeout(() => {
+      if (!this.#closing) this.#replace(slot).catch(() => slot.thread?.terminate())
+    }, delayMs)
+  }
+
+  async #replace (slot: Slot): Promise<void> {
+    slot.words = createThreadWords()
+    for (const other of this.#slots) {
+      if (other === slot) continue
+      this.#renewRing(slot.index, other.index)
+      this.#renewRing(other.index, slot.index)
+    }
+    this.#spawn(slot)
+    const { thread } = slot
+    const connected = this.#slots.map(async other => {
+      // One that is starting has its call wait until it listens; one that is dead gets the rings when it is replaced.
+      if (other !== slot && other.thread !== undefined) {
+        await other.thread.call(this.#options.openMs, control => control.connect(this.#linkEnds(other, slot))).catch(ignoreGone)
+      }
+    })
+    await Promise.all(connected)
+    await this.#open(slot)
+    await this.#startEdge(slot)
+    if (slot.thread !== thread) return
+    // From here on, who places an actor here starts it too.
+    this.#becomeRunning(slot)
+    const actors = [...this.#placed.values()].filter(placed => placed.thread === slot.index && placed.id >= this.#options.threads)
+    this.#onEvent({ kind: 'thread-replaced', thread: slot.index, attempt: slot.attempt, actors: actors.length })
+    for (const placed of actors) {
+      this.#inTurn(placed.id, async () => {
+        if (this.#placed.get(placed.id) === placed && placed.thread === slot.index && slot.thread === thread) await this.#startActor(placed)
+      }).catch(error => this.#onEvent({ kind: 'actor-lost', actor: placed.id, error }))
+    }
+  }
+
+  // ---- Starting and moving actors
+
+  /** Starts an actor on its thread. While that is being replaced nothing is to be done: all its actors start with it. */
+  async #startActor ({ id, spec, thread }: Placed): Promise<void> {
+    if (!this.#slots[thread]!.running) return
+    await this.#call(thread, this.#options.startMs, control => control.start(id, spec)).catch(ignoreGone)
+  }
+
+  /**
+   * Ends an actor on its thread and starts it on another.
+   *
+   * Once its place says `moving`, every thread holds what it has for the actor, and says so with an end mark through its
+   * ring to the old thread. When all marks have come there, everything sent before has been received; the actor is closed,
+   * starts on the new thread, and the held messages go there.
+   */
+  async #moveActor (placed: Placed, to: ThreadIndex): Promise<void> {
+    const { id, thread: from } = placed
+    const { leaveMs, callMs } = this.#options
+    this.placement.set(id, from, ActorState.moving)
+    const left = this.#call(from, leaveMs, control => control.leave(id))
+    const marked = this.#slots.map(async ({ index, running }) => {
+      // The mark of a thread that dies is not waited for: the old thread hears of its death.
+      if (running && index !== from) await this.#call(index, callMs, control => control.markEnd(id, from)).catch(() => {})
+    })
+    try {
+      await Promise.all([left, ...marked])
+    } catch (error) {
+      // A thread that lost its actor half way is replaced, and the actor comes back with it.
+      if (error instanceof CallExpired) this.#slots[from]!.thread?.terminate()
+      throw error
+    }
+    placed.thread = to
+    this.placement.set(id, to, ActorState.moving)
+    await this.#startActor(placed)
+  }
+
+  #leastLoaded (): ThreadIndex {
+    const counts = new Map<ThreadIndex, number>()
+    for (const { thread } of this.#placed.values()) counts.set(thread, (counts.get(thread) ?? 0) + 1)
+    let best: Slot | undefined
+    let bestLoad = Infinity
+    for (const slot of this.#slots) {
+      if (!slot.running) continue
+      // Busy threads count up to double: a new topic's partitions spread even while one of the threads works.
+      const load = ((counts.get(slot.index) ?? 0) + 1) * (1 + slot.thread!.utilization)
+      if (load >= bestLoad) continue
+      best = slot
+      bestLoad = load
+    }
+    if (best === undefined) throw new ThreadGone('no thread runs')
+    return best.index
+  }
+
+  // ---- Calls
+
+  async #call<T> (index: ThreadIndex, deadlineMs: number, work: (control: RemoteControl) => Promise<T>): Promise<T> {
+    const { thread } = this.#slots[index]!
+    if (thread === undefined) throw new ThreadGone(`thread ${index} is being replaced`)
+    return await thread.call(deadlineMs, work)
+  }
+
+  async #onAll (deadlineMs: number, work: (control: RemoteControl) => Promise<void>): Promise<void> {
+    await Promise.all(this.#slots.map(async ({ index, running }) => {
+      if (running) await this.#call(index, deadlineMs, work).catch(() => {})
+    }))
+  }
+
+  async #inTurn (id: ActorId, work: () => Promise<void>): Promise<void> {
+    const turn = (this.#last.get(id) ?? Promise.resolve()).then(work)
+    const settled = turn.catch(() => {})
+    this.#last.set(id, settled)
+    settled.then(() => { if (this.#last.get(id) === settled) this.#last.delete(id) })
+    await turn
+  }
+}
+
+/** The end of a thread is dealt with where its exit is heard. */
+function ignoreGone (error: unknown): void {
+  if (!(error instanceof ThreadGone)) throw error
+}
