@@ -103,7 +103,7 @@ const bodies: Readonly<Record<number, Body>> = {
 }
 
 /** Answers one request whose body is `body`. @throws on an API it does not speak */
-function answer (connection: ConnectionLike, topics: Topics, port: number, key: number, version: number, correlation: number, body: Buffer): void {
+export function answer (connection: ConnectionLike, topics: Topics, port: number, key: number, version: number, correlation: number, body: Buffer): void {
   const write = bodies[key]
   if (write === undefined) throw new Error(`API ${key} version ${version} is beyond the limit`)
   const writer = new Writer(512).int32(0).int32(correlation)
@@ -112,5 +112,3 @@ function answer (connection: ConnectionLike, topics: Topics, port: number, key: 
   bytes.writeInt32BE(bytes.length - 4, 0)
   connection.answer(bytes)
 }
-
-export const Answers = { answer }

@@ -10,7 +10,7 @@ import { mkdirSync } from 'node:fs'
 import { createServer, Socket } from 'node:net'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Answers, type ConnectionLike, type Topics } from './limit-answers.ts'
+import { answer, type ConnectionLike, type Topics } from './limit-answers.ts'
 import { Partition, pool, type SyncKind } from './limit-partition.ts'
 import { apiKey } from './wire.ts'
 
@@ -178,7 +178,7 @@ class Connection implements ConnectionLike {
     switch (key) {
       case apiKey.produce: return this.#produce(bytes, body, correlation, mayLend && end - at > directBytes)
       case apiKey.fetch: this.#fetch(bytes, body, correlation); return false
-      default: Answers.answer(this, broker, listening.port, key, bytes.readInt16BE(at + 2), correlation, bytes.subarray(body, end)); return false
+      default: answer(this, broker, listening.port, key, bytes.readInt16BE(at + 2), correlation, bytes.subarray(body, end)); return false
     }
   }
 

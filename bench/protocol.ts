@@ -1,5 +1,5 @@
 /**
- * Nanoseconds to read and to write the messages of the hot path, in memory: one-record produce, and fetch.
+ * Nanoseconds of CPU to read and to write the messages of the hot path, in memory: one-record produce, and fetch.
  * `node bench/protocol.ts [--smoke] [--again] [--rounds N] [--rows NAME,...]`
  */
 import { type AnyApi, type RequestToWrite, type ResponseOf } from '../src/protocol/api.ts'
@@ -7,7 +7,7 @@ import { apis } from '../src/protocol/apis.ts'
 import { frameBytes, lengthBytes, readRequest, readRequestHeader, readResponse, writeRequest, writeResponse } from '../src/protocol/frame.ts'
 import { Reader } from '../src/protocol/reader.ts'
 import { Writer } from '../src/protocol/writer.ts'
-import { benchOptions, Checksum, figure, type Measurement, median, Results } from './harness.ts'
+import { benchOptions, Checksum, figure, type Measurement, median, Results, total } from './harness.ts'
 
 interface Row<A extends AnyApi> {
   readonly api: A
@@ -82,15 +82,17 @@ for (const [name, row] of Object.entries({ 'produce 7': produce(7), 'produce 13'
     if (options.rows.length > 0 && !options.rows.some(wanted => label.startsWith(wanted))) continue
     const run = part(row as Row<AnyApi>, direction, perRun)
     run()
-    const seconds: number[] = []
+    const cpuSeconds: number[] = []
     for (let round = 0; round < options.rounds; round++) {
       const result = await results.measure('protocol', { row: label }, (): Measurement => {
         const start = process.hrtime.bigint()
+        const startCpu = process.cpuUsage()
         const checksum = new Checksum().add(run()).toString()
-        return { messages: perRun, bytes: 0, seconds: Number(process.hrtime.bigint() - start) / 1e9, checksum }
+        const { user, system } = process.cpuUsage(startCpu)
+        return { messages: perRun, bytes: 0, seconds: Number(process.hrtime.bigint() - start) / 1e9, cpu: { user: user / 1e6, system: system / 1e6 }, checksum }
       }, round)
-      seconds.push(result.seconds)
+      cpuSeconds.push(total(result.cpu)!)
     }
-    console.log(`${label.padEnd(28)} ${figure(median(seconds) / perRun * 1e9).padStart(6)} ns`)
+    console.log(`${label.padEnd(28)} ${figure(median(cpuSeconds) / perRun * 1e9).padStart(6)} ns`)
   }
 }

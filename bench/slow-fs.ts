@@ -7,6 +7,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
@@ -42,6 +43,7 @@ if (control !== undefined) {
     const plain = original[name] as (...all: unknown[]) => void
     patched[name] = (fd: number, ...rest: unknown[]) => isSlow(fd) ? holdSlot(() => plain(fd, ...rest)) : plain(fd, ...rest)
   }
+  syncBuiltinESMExports()
   setInterval(() => {
     try { slowFolder = fs.readFileSync(control, 'utf8').trim() || undefined } catch { /* not there yet */ }
   }, 100).unref()

@@ -10,13 +10,18 @@ import { brokerConfig, type BrokerConfig, type SettingName } from './base/config
 import { type ThreadIndex } from './base/ids.ts'
 import { loggerOptions, openLog, type LogOutput } from './base/logger.ts'
 import { createMetrics, MetricRow } from './base/metrics.ts'
+import { cryptoChance, uuidHex } from './base/prng.ts'
 import { DataDirectory } from './log/data-directory.ts'
+import { diskQuotas, RealDisk } from './log/disk.ts'
 import { canSharePort, reservePort } from './net/listener.ts'
 import { groupsName, controllerName, listenerName, program, votesName, type ReactorInit, type ReactorSpec } from './reactor.ts'
 import { LocalRuntime } from './runtime/local-runtime.ts'
 import { type ActorSpec, type Placer } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
 import { Supervisor } from './runtime/supervisor.ts'
+
+/** Number of the only broker of a cluster of one. */
+const nodeNumber = 1
 
 export interface Broker {
   readonly host: string
@@ -52,12 +57,12 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}): 
   const config = brokerConfig(portOption === undefined ? settings : { ...settings, bindPort: portOption })
   const log = openLog(loggerOptions(config), { node: config.nodeId })
   const inMemory = config.dataDir === 'memory'
-  const directory = inMemory ? undefined : await DataDirectory.open(config.dataDir, config.nodeId)
+  const directory = inMemory ? undefined : await openDirectory(config)
   try {
     const port = await reservePort(config.bindAddr, config.bindPort)
     return await start(config, port, directory, log)
   } catch (error) {
-    await directory?.close()
+    await directory?.close(true)
     await log.close()
     throw error
   }
@@ -71,10 +76,10 @@ async function start (config: BrokerConfig, port: number, directory: DataDirecto
     metrics,
     threads,
     logger: loggerOptions(config),
-    poolSize: Number(process.env.UV_THREADPOOL_SIZE ?? 4),
+    poolSize: poolSize(),
     broker: {
-      nodeId: directory?.nodeNumber ?? 1,
-      clusterId: directory?.clusterId ?? 'memory',
+      nodeId: directory?.identity.nodeNumber ?? nodeNumber,
+      clusterId: directory?.identity.clusterId ?? uuidHex(cryptoChance),
       host: advertisedHost(config),
       port: config.advertisedPort !== 0 ? config.advertisedPort : port
     },
@@ -100,12 +105,25 @@ async function start (config: BrokerConfig, port: number, directory: DataDirecto
     close: () => {
       closing ??= (async () => {
         await runtime.close()
-        await directory?.close()
+        await directory?.close(true)
         await log.close()
       })()
       return closing
     }
   }
+}
+
+/** Locks the folder. A new one becomes a cluster of its own, of one broker. */
+async function openDirectory (config: BrokerConfig): Promise<DataDirectory> {
+  const disk = new RealDisk(diskQuotas(poolSize(), config.threads > 0 ? config.threads : availableParallelism()))
+  const directory = await DataDirectory.open({ path: config.dataDir, disk, chance: cryptoChance, lock: true })
+  if (directory.identity.clusterId === undefined) await directory.identify(uuidHex(cryptoChance), nodeNumber)
+  return directory
+}
+
+/** What libuv was told when the process began; embedded in another program it may be the default. */
+function poolSize (): number {
+  return Number(process.env.UV_THREADPOOL_SIZE ?? 4)
 }
 
 /** The order gives the actors the ids that the reactors know: behind those of the network actors. */

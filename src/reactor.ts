@@ -10,13 +10,14 @@ import { groupConfigDefaults } from './actors/group/group-config.ts'
 import { partitionCodecs } from './actors/partition/codec.ts'
 import { Partition, partitionReplay } from './actors/partition/partition.ts'
 import { ProducerState } from './actors/partition/producer-state.ts'
+import { Traffic } from './actors/partition/traffic.ts'
 import { QuarantinedPartition } from './actors/partition/quarantined.ts'
 import { Replica } from './actors/replica.ts'
 import { Votes } from './actors/votes/votes.ts'
 import { systemClock } from './base/clock.ts'
 import { type BrokerConfig } from './base/config.ts'
 import { type Effect, type Post } from './base/effect.ts'
-import { type ActorId, type TopicId } from './base/ids.ts'
+import { type ActorId, type ThreadIndex, type TopicId } from './base/ids.ts'
 import { openLog, type Logger, type LoggerOptions } from './base/logger.ts'
 import { MetricRow, metrics } from './base/metrics.ts'
 import { cryptoChance } from './base/prng.ts'
@@ -80,6 +81,9 @@ const unsentBytesMax = 16 * 1024 * 1024
 const segmentMsMax = 7 * 24 * 3600 * 1000
 const partitionsMax = 50_000
 const listenPollMs = 5
+const observeMs = 1000
+/** A thread this busy gets no further partitions, however close their clients are. */
+const utilizationMax = 0.8
 const drainMs = 3000
 
 export const program: Program<ReactorInit> = {
@@ -115,6 +119,7 @@ class Reactor {
   }
 
   program (): RunningProgram {
+    const observer = this.#observeLoop()
     return {
       factories: {
         network: async (_spec: unknown, context: ActorContext) => this.#makeNetwork(context),
@@ -128,6 +133,7 @@ class Reactor {
       stats: () => ({ partitions: this.#partitions, connections: this.#metrics.at(metrics.connections) }),
       drain: async () => await this.#drain(),
       close: async () => {
+        clearInterval(observer)
         await this.#reader.close()
         await this.#log.close()
       }
@@ -206,6 +212,7 @@ class Reactor {
         for (let partition = 0; partition < partitions; partition++) await this.#disk.removeFolder(this.#partitionDirectory(topicId, partition))
         await this.#disk.syncFolder(join(this.#config.dataDir, 'topics'))
       }),
+      groups: groupsId(this.#context.threads),
       chance: cryptoChance,
       defaultPartitions: this.#config.numPartitions,
       partitionsMax
@@ -242,6 +249,8 @@ class Reactor {
         duplicate: () => this.#metrics.add(metrics.duplicateBatches)
       },
       pendingBytesMax,
+      traffic: new Traffic({ own: this.#context.thread, threads: this.#context.threads, now: systemClock.monotonicMs() }),
+      move: thread => this.#move(topicId, partition, thread),
       wallMs: now => systemClock.wallMs() + now - systemClock.monotonicMs()
     })
     const close = actor.close.bind(actor)
@@ -250,6 +259,31 @@ class Reactor {
       await close()
     }
     return actor
+  }
+
+  #move (topicId: TopicId, partition: number, thread: ThreadIndex): Effect | undefined {
+    if (new MetricRow(this.#context.init.metrics, 1 + thread).at(metrics.loopUtilization) > utilizationMax) return undefined
+    return {
+      run: () => {
+        this.#context.placer.move(partitionName(topicId, partition), thread).then(
+          () => this.#metrics.add(metrics.partitionMoves),
+          error => this.#logger.warn({ topicId, partition, to: thread, error }, 'partition did not move')
+        )
+      }
+    }
+  }
+
+  /** How busy this thread is, and how late its timers are. */
+  #observeLoop (): NodeJS.Timeout {
+    let last = performance.eventLoopUtilization()
+    let due = systemClock.monotonicMs() + observeMs
+    return setInterval(() => {
+      const now = systemClock.monotonicMs()
+      this.#metrics.set(metrics.loopUtilization, performance.eventLoopUtilization(last).utilization)
+      this.#metrics.set(metrics.loopLagSeconds, Math.max(0, now - due) / 1000)
+      last = performance.eventLoopUtilization()
+      due = now + observeMs
+    }, observeMs).unref()
   }
 
   async #openLog (topicId: string, partition: number, config: LogConfig, replay: Parameters<typeof Log.open>[1]): ReturnType<typeof Log.open> {
@@ -306,10 +340,10 @@ function partitionPlacer (placer: Placer, logger: Logger, removeFiles: (topicId:
         post({ kind: 'placement-failed', topicId, reason: String(error) } as PlacementFailed)
       }
     }),
-    remove: (topicId, actors) => effect(async () => {
+    remove: (topicId, partitions) => effect(async () => {
       try {
-        await Promise.all(actors.map(async (_actor, partition) => await placer.remove(partitionName(topicId, partition))))
-        await removeFiles(topicId, actors.length)
+        for (let partition = 0; partition < partitions; partition++) await placer.remove(partitionName(topicId, partition))
+        await removeFiles(topicId, partitions)
       } catch (error) {
         logger.error({ topicId, error }, 'the files of a deleted topic could not be removed; the next start tries again')
       }

@@ -31,14 +31,15 @@ export class Client {
     return new Client(socket)
   }
 
-  /** Sends a frame and returns a reader after the correlation id of its answer. @throws after 30 s, or when the connection ends */
+  /** Sends a frame and returns a reader after the correlation id of its answer. @throws after 40 s, or when the connection ends */
   async call (frame: Uint8Array): Promise<Reader> {
     let timer: NodeJS.Timeout | undefined
     try {
       return await new Promise<Reader>((resolve, reject) => {
         this.#resolve = resolve
         this.#reject = reject
-        timer = setTimeout(() => reject(new Error('no answer within 30 s')), 30_000)
+        // Its answer may still come and would be taken for the next one's: the connection is of no use any more.
+        timer = setTimeout(() => { reject(new Error('no answer within 40 s')); this.#socket.destroy() }, 40_000)
         this.#socket.write(frame)
       })
     } finally {

@@ -5,7 +5,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, peersRoot } from '../harness.ts'
 import { type Finished, runProgram, Server } from '../process-stats.ts'
 
@@ -113,12 +112,4 @@ export async function startKafka (dataDir: string, answers: (port: number) => Pr
     logFile: join(dataDir, 'server.log')
   }, async () => await answers(port))
   return { server, port }
-}
-
-/** Runs `work` again while it throws, a pause between; for a node that accepts connections but is not ready. */
-export async function patiently<T> (work: () => Promise<T>, attempts = 50, pauseMs = 100): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try { return await work() } catch (error) { if (attempt === attempts) throw error }
-    await sleep(pauseMs)
-  }
 }

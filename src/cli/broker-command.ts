@@ -1,5 +1,6 @@
 /** broker: starts one in this process, says what to try next, and stops it on a signal. */
 import { resolve } from 'node:path'
+import { systemClock } from '../base/clock.ts'
 import { type BrokerConfig, loadConfig, type SettingName, settingFlag, settingNames, settings } from '../base/config.ts'
 import { type Command, Option } from 'commander'
 import type { Broker } from '../broker.ts'
@@ -8,6 +9,8 @@ import { CliError } from './failure.ts'
 import { programName, version } from './version.ts'
 
 const closeMs = 10_000
+/** One Ctrl-C may arrive twice: from the terminal, and again from npm, which hands it on. */
+const sameSignalMs = 500
 
 export function addBrokerFlags (command: Command): Command {
   command.option('--config <file>', 'configuration file, YAML or JSON')
@@ -40,10 +43,14 @@ export async function runBroker (flags: Readonly<Record<string, unknown>>): Prom
 /** Resolves when the first SIGTERM or SIGINT has been obeyed. A second one, or a close that takes too long, ends the process. */
 function closeOnSignal (close: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
-    let stopping = false
+    let stoppingSinceMs: number | undefined
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143)
-      stopping = true
+      const nowMs = systemClock.monotonicMs()
+      if (stoppingSinceMs !== undefined) {
+        if (nowMs - stoppingSinceMs > sameSignalMs) process.exit(signal === 'SIGINT' ? 130 : 143)
+        return
+      }
+      stoppingSinceMs = nowMs
       const late = setTimeout(() => {
         console.error(`ringmq: not closed after ${closeMs / 1000} s; what was acknowledged is safe, the next start will check the logs`)
         process.exit(1)

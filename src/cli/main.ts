@@ -1,7 +1,13 @@
 #!/usr/bin/env node
-/** The program's first file. Both acts below must come before any other module or file is touched, so all else is imported late. */
+/** The program's first file. What it does must come before any other module or file is touched, so all else is imported late. */
 import module from 'node:module'
 import { availableParallelism } from 'node:os'
+
+const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
+if (major < 24 || (major === 24 && minor < 6)) {
+  console.error(`ringmq: needs Node 24.6 or newer, this is ${process.version}`)
+  process.exit(1)
+}
 
 module.enableCompileCache()
 

@@ -66,14 +66,14 @@ export class Cluster {
     for (const topic of answer.responses) check(topic.errorCode, topic.errorMessage)
   }
 
-  /** Settings of a topic that are not at their default. */
+  /** The settings that were made for this topic alone. */
   async topicSettings (name: string): Promise<Array<{ name: string, value: string }>> {
     const topicResource = 2
-    const [topicSource, defaultSource] = [1, 5]
+    const topicSource = 1
     const answer = await responseOf(describeConfigsV4.api.async(await this.any(), [{ resourceType: topicResource, resourceName: name }], false, false))
     return answer.results.flatMap(result => {
       check(result.errorCode, result.errorMessage)
-      return result.configs.filter(({ configSource }) => configSource >= topicSource && configSource !== defaultSource).map(({ name, value }) => ({ name, value: value ?? '' }))
+      return result.configs.filter(({ configSource }) => configSource === topicSource).map(({ name, value }) => ({ name, value: value ?? '' }))
     })
   }
 

@@ -34,8 +34,8 @@ export function syncFile (file: DiskFile): Promise<void> {
   })
 }
 
-/** Returns a whole file's bytes; undefined if it is missing. */
-export async function readWhole (disk: Disk, path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+/** Returns a whole file's bytes; undefined if it is missing. `bytesMin`: how much to ask for where the size says less. */
+export async function readWhole (disk: Disk, path: string, bytesMin = 0): Promise<Uint8Array<ArrayBuffer> | undefined> {
   let file
   try {
     file = await disk.open(path, 'read')
@@ -44,7 +44,7 @@ export async function readWhole (disk: Disk, path: string): Promise<Uint8Array<A
     throw error
   }
   try {
-    const bytes = new Uint8Array((await file.stat()).size)
+    const bytes = new Uint8Array(Math.max(bytesMin, (await file.stat()).size))
     return bytes.subarray(0, await readAt(file, bytes, 0))
   } finally {
     await file.close()

@@ -1,9 +1,154 @@
-/** (Stand-in until the real one lands.) */
-import { mkdir } from 'node:fs/promises'
+/**
+ * The broker's data folder as a whole: whose it is, that nobody else uses it, and what the last stop was like.
+ *
+ * ```
+ * data_dir/lock              socket of the process that holds it
+ * data_dir/meta/identity     cluster id, directory UUID, node id: a checked file of MessagePack
+ * data_dir/meta/running      boot id of the present run; removed by a clean stop
+ * data_dir/meta/hard-state   Raft terms and votes
+ * data_dir/meta/reserve      space given up when the disk is full
+ * data_dir/topics/<topic id>-<partition>/
+ * ```
+ */
+import { join } from 'node:path'
+import { type Chance, uuidHex } from '../base/prng.ts'
+import { decode, encode } from '../base/msgpack.ts'
+import { type PartitionIndex, type TopicId } from '../base/ids.ts'
+import { readChecked, readWhole, syncFile, writeAt, writeChecked } from './checked-file.ts'
+import { type Disk } from './disk.ts'
+import { type FolderLock, lockFolder } from './folder-lock.ts'
+
+const formatVersion = 1
+const reserveBytes = 16 << 20
+const bootIdPath = '/proc/sys/kernel/random/boot_id'
+
+export interface DirectoryIdentity {
+  /** Made when the folder was: a voter is (node, directory). 32 hex digits. */
+  readonly directoryId: string
+  /** undefined until the broker has joined a cluster. */
+  readonly clusterId: string | undefined
+  /** Permanent int32 id in the cluster; undefined until it has registered. */
+  readonly nodeNumber: number | undefined
+}
+
+export interface DataDirectoryOptions {
+  readonly path: string
+  readonly disk: Disk
+  readonly chance: Chance
+  /** False for a disk in memory, which nobody else can see. */
+  readonly lock: boolean
+}
+
+export function partitionFolder (dataDirectory: string, topicId: TopicId, partition: PartitionIndex): string {
+  return join(dataDirectory, 'topics', `${topicId}-${partition}`)
+}
+
 export class DataDirectory {
-  readonly nodeNumber = 1
-  readonly clusterId = 'test-cluster-id-0000000'
-  readonly bootId = 'boot'
-  static async open (path: string, _node: string): Promise<DataDirectory> { await mkdir(path, { recursive: true }); return new DataDirectory() }
-  async close (): Promise<void> {}
+  readonly path: string
+  readonly #disk: Disk
+  readonly #lock: FolderLock | undefined
+  #identity: DirectoryIdentity
+  /** Names this boot of the machine; undefined where the system does not tell. */
+  readonly bootId: string | undefined
+  /** The last run stopped in order, or there was none. */
+  readonly cleanStop: boolean
+  /** The machine was not restarted since the last run. */
+  readonly sameBoot: boolean
+
+  private constructor (
+    options: DataDirectoryOptions, lock: FolderLock | undefined, identity: DirectoryIdentity, bootId: string | undefined, lastBootId: string | undefined
+  ) {
+    this.path = options.path
+    this.#disk = options.disk
+    this.#lock = lock
+    this.#identity = identity
+    this.bootId = bootId
+    this.cleanStop = lastBootId === undefined
+    this.sameBoot = lastBootId !== undefined && lastBootId === bootId
+  }
+
+  /**
+   * Locks the folder, made if it is missing, and reads or makes its identity.
+   *
+   * @throws FolderLockedError  another broker uses it
+   * @throws Error  its identity file is damaged
+   */
+  static async open (options: DataDirectoryOptions): Promise<DataDirectory> {
+    const { path, disk, chance } = options
+    const meta = join(path, 'meta')
+    await disk.makeFolder(meta)
+    await disk.makeFolder(join(path, 'topics'))
+    const lock = options.lock ? await lockFolder(path, String((await disk.stat(path))?.id), file => disk.remove(file)) : undefined
+    try {
+      const identityPath = join(meta, 'identity')
+      const content = await readChecked(disk, identityPath, formatVersion)
+      let identity: DirectoryIdentity
+      if (content !== undefined) identity = decode<DirectoryIdentity>(content)
+      else if (await disk.stat(identityPath) !== undefined) throw new Error(`${identityPath} is damaged: restore it, or start with an empty data_dir`)
+      else {
+        identity = { directoryId: uuidHex(chance), clusterId: undefined, nodeNumber: undefined }
+        await writeChecked(disk, identityPath, formatVersion, encode(identity))
+        await disk.syncFolder(path)
+      }
+      const text = new TextDecoder()
+      const running = await readChecked(disk, join(meta, 'running'), formatVersion)
+      const bootId = options.lock ? await readBootId(disk) : undefined
+      await writeChecked(disk, join(meta, 'running'), formatVersion, new TextEncoder().encode(bootId ?? ''))
+      const directory = new DataDirectory(options, lock, identity, bootId, running === undefined ? undefined : text.decode(running))
+      return directory
+    } catch (error) {
+      await lock?.release()
+      throw error
+    }
+  }
+
+  get identity (): DirectoryIdentity {
+    return this.#identity
+  }
+
+  get metaFolder (): string {
+    return join(this.path, 'meta')
+  }
+
+  /** Notes durably which cluster and node the folder belongs to. */
+  async identify (clusterId: string, nodeNumber: number): Promise<void> {
+    const identity = { ...this.#identity, clusterId, nodeNumber }
+    await writeChecked(this.#disk, join(this.metaFolder, 'identity'), formatVersion, encode(identity))
+    this.#identity = identity
+  }
+
+  /** Fills the reserve file, if it is missing: with real bytes, so that the space is taken. @throws ENOSPC */
+  async fillReserve (): Promise<void> {
+    const path = join(this.metaFolder, 'reserve')
+    if ((await this.#disk.stat(path))?.size === reserveBytes) return
+    const file = await this.#disk.open(path, 'write')
+    try {
+      const piece = new Uint8Array(1 << 20).fill(1)
+      for (let at = 0; at < reserveBytes; at += piece.length) await writeAt(file, [piece], at, false)
+      await syncFile(file)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Gives the reserve up, so that votes, metadata and truncation go on while the disk is full. */
+  async spendReserve (): Promise<void> {
+    await this.#disk.remove(join(this.metaFolder, 'reserve'))
+    await this.#disk.syncFolder(this.metaFolder)
+  }
+
+  /** @param clean  everything was synced and every log closed */
+  async close (clean: boolean): Promise<void> {
+    if (clean) {
+      await this.#disk.remove(join(this.metaFolder, 'running'))
+      await this.#disk.syncFolder(this.metaFolder)
+    }
+    await this.#lock?.release()
+  }
+}
+
+async function readBootId (disk: Disk): Promise<string | undefined> {
+  // A file of the kernel says that it is empty, so its size is no guide.
+  const bytes = await readWhole(disk, bootIdPath, 64).catch(() => undefined)
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes).trim()
 }

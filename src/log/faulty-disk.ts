@@ -11,7 +11,7 @@ import { type Chance } from '../base/prng.ts'
 import { type Disk, type DiskDone, type DiskFile, type FileStat } from './disk.ts'
 import { MemoryFile } from './memory-file.ts'
 
-export type DiskOperation = 'open' | 'write' | 'read' | 'sync' | 'truncate' | 'rename' | 'remove' | 'sync-folder'
+export type DiskOperation = 'open' | 'write' | 'read' | 'sync' | 'truncate' | 'rename' | 'remove' | 'sync-folder' | 'look'
 
 export interface FaultyDiskOptions {
   /** Allows {@link FaultyDisk.crash} and {@link FaultyDisk.kill}; without it nothing beyond the files is kept. */
@@ -55,17 +55,27 @@ export class FaultyDisk implements Disk {
   readonly #chance: Chance | undefined
   readonly #schedule: (delayMs: number, work: () => void) => void
   readonly #wallMs: () => number
-  readonly #names = new Map<string, MemoryFile>()
-  readonly #folders = new Set<string>()
+  readonly #options: FaultyDiskOptions
+  readonly #names: Map<string, MemoryFile>
+  readonly #folders: Set<string>
   /** The names that survive a crash, and the changes that do not surely. */
-  #durableNames = new Map<string, MemoryFile>()
+  readonly #durableNames: Map<string, MemoryFile>
   #nameChanges: NameChange[] = []
   readonly #inFlight = new Set<InFlightWrite>()
-  /** Operations of an earlier life never complete. */
-  #life = 0
   #nextId = 1
+  /** The process that used this disk is gone: nothing completes any more. */
+  dead = false
 
-  constructor (options: FaultyDiskOptions = {}) {
+  constructor (options: FaultyDiskOptions = {}, before?: FaultyDisk) {
+    this.#options = options
+    this.#names = before === undefined ? new Map() : before.#names
+    this.#folders = before === undefined ? new Set() : before.#folders
+    this.#durableNames = before === undefined ? new Map() : before.#durableNames
+    if (before !== undefined) {
+      this.#nameChanges = before.#nameChanges
+      this.#nextId = before.#nextId
+      this.capacity = before.capacity
+    }
     this.#chance = options.chance
     this.#schedule = options.schedule ?? defaultSchedule
     this.delayMs = options.delayMs ?? (() => 0)
@@ -82,9 +92,12 @@ export class FaultyDisk implements Disk {
     return bytes
   }
 
-  /** The process dies: what it handed over stays, writes under way get somewhere. Files opened before are of no use any more. */
-  kill (): void {
-    this.#life++
+  /**
+   * The process dies: what it handed over stays, writes under way get somewhere. This object is dead then, as are its files;
+   * returns the disk as the next process finds it.
+   */
+  kill (): FaultyDisk {
+    this.dead = true
     for (const { file, parts, position } of this.#inFlight) {
       let at = position
       for (const part of parts) {
@@ -95,10 +108,11 @@ export class FaultyDisk implements Disk {
       }
     }
     this.#inFlight.clear()
+    return new FaultyDisk(this.#options, this)
   }
 
-  /** The machine loses power: of what was not synced, anything may be missing. */
-  crash (): void {
+  /** The machine loses power: as {@link kill}, but of what was not synced, anything may be missing. */
+  crash (): FaultyDisk {
     assert(this.#chance !== undefined, 'only a disk with chance can crash')
     this.kill()
     const kept = Math.floor(this.#chance.next() * (this.#nameChanges.length + 1))
@@ -108,6 +122,7 @@ export class FaultyDisk implements Disk {
     for (const file of files) file.crash(this.#chance)
     this.#names.clear()
     for (const [path, file] of this.#durableNames) this.#names.set(path, file)
+    return new FaultyDisk(this.#options, this)
   }
 
   async open (path: string, mode: 'read' | 'write'): Promise<DiskFile> {
@@ -122,6 +137,7 @@ export class FaultyDisk implements Disk {
   }
 
   async makeFolder (path: string): Promise<void> {
+    await this.#turn('look', path)
     this.#folders.add(path)
   }
 
@@ -132,6 +148,7 @@ export class FaultyDisk implements Disk {
   }
 
   async list (path: string): Promise<string[]> {
+    await this.#turn('look', path)
     const names = new Set<string>()
     for (const name of [...this.#names.keys(), ...this.#folders]) {
       if (name.startsWith(`${path}/`)) names.add(name.slice(path.length + 1).split('/')[0]!)
@@ -140,6 +157,7 @@ export class FaultyDisk implements Disk {
   }
 
   async stat (path: string): Promise<FileStat | undefined> {
+    await this.#turn('look', path)
     const file = this.#names.get(path)
     return file === undefined ? undefined : statOf(file)
   }
@@ -158,11 +176,13 @@ export class FaultyDisk implements Disk {
   }
 
   async removeFolder (path: string): Promise<void> {
+    await this.#turn('remove', path)
     for (const name of [...this.#names.keys()]) if (name.startsWith(`${path}/`)) this.#setName({ path: name, file: undefined })
     for (const name of [...this.#folders]) if (name === path || name.startsWith(`${path}/`)) this.#folders.delete(name)
   }
 
-  async freeBytes (): Promise<number> {
+  async freeBytes (path: string): Promise<number> {
+    await this.#turn('look', path)
     return Math.max(0, this.capacity - this.usedBytes)
   }
 
@@ -187,9 +207,8 @@ export class FaultyDisk implements Disk {
   /** Lets `operation` take its time; then it fails as the fault says, or succeeds. Never completes if the process died meanwhile. */
   later (operation: DiskOperation, path: string, complete: (error: Error | undefined) => void): void {
     this.count(operation)
-    const life = this.#life
     this.#schedule(this.delayMs(operation, path), () => {
-      if (life !== this.#life) return
+      if (this.dead) return
       const code = this.fault?.(operation, path)
       complete(code === undefined ? undefined : failure(code, path))
     })
@@ -197,10 +216,6 @@ export class FaultyDisk implements Disk {
 
   count (operation: DiskOperation): void {
     this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1)
-  }
-
-  get life (): number {
-    return this.#life
   }
 
   /** Notes a write under way, which a kill may tear; returns how to take the note back. */
@@ -251,19 +266,17 @@ class OpenMemoryFile implements DiskFile {
   readonly path: string
   readonly #disk: FaultyDisk
   readonly #file: MemoryFile
-  readonly #life: number
   #writing = false
 
   constructor (disk: FaultyDisk, path: string, file: MemoryFile) {
     this.#disk = disk
     this.path = path
     this.#file = file
-    this.#life = disk.life
   }
 
   writeNow (parts: readonly Uint8Array[], position: number): void {
     this.#disk.count('write')
-    if (this.#life !== this.#disk.life) return
+    if (this.#disk.dead) return
     const code = this.#disk.fault?.('write', this.path)
     if (code !== undefined) throw failure(code, this.path)
     this.#disk.put(this.#file, this.path, parts, position)
@@ -271,7 +284,7 @@ class OpenMemoryFile implements DiskFile {
 
   write (parts: readonly Uint8Array[], position: number, sync: boolean, done: DiskDone): void {
     assert(!this.#writing, 'one write of a file at a time')
-    if (this.#life !== this.#disk.life) return
+    if (this.#disk.dead) return
     this.#writing = true
     const copy = [...parts]
     const landed = this.#disk.inFlight({ file: this.#file, parts: copy, position })
@@ -319,15 +332,22 @@ class OpenMemoryFile implements DiskFile {
   }
 
   async stat (): Promise<FileStat> {
+    await this.#turn('look')
     return statOf(this.#file)
   }
 
   async truncate (size: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#disk.later('truncate', this.path, error => error === undefined ? resolve() : reject(error))
-    })
+    await this.#turn('truncate')
     this.#file.truncate(size)
   }
 
-  async close (): Promise<void> {}
+  async close (): Promise<void> {
+    await this.#turn('look')
+  }
+
+  #turn (operation: DiskOperation): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#disk.later(operation, this.path, error => error === undefined ? resolve() : reject(error))
+    })
+  }
 }

@@ -19,13 +19,14 @@ import { bootHash, Checkpoint, type CheckpointState, type LogPoint } from './che
 import { syncFile, writeChecked } from './checked-file.ts'
 import { type Disk, type DiskFile, isDiskFull } from './disk.ts'
 import { type LeaderEpochs } from './leader-epochs.ts'
-import { appendIndexes, copyFile, cutFile, findBoundary, loadIndexes, loadMaxTimestamp, openSegment, removeSegments, saveIndexes } from './segment-files.ts'
+import { appendIndexes, copyFile, cutFile, cutIndexes, findBatch, loadIndexes, loadMaxTimestamp, openSegment, removeSegments, saveIndexes } from './segment-files.ts'
 import { epochsFormatVersion, epochsPath, type LogDamage, type RecoveredLog, recoverLog } from './recovery.ts'
 import { expiredSegments } from './retention.ts'
 import { type Scan, scanFile, walkBatches } from './scan.ts'
 import { Segment, segmentPath } from './segment.ts'
 import { segmentSpanMax } from './offset-index.ts'
 import { ProducerSnapshots } from './producer-snapshot.ts'
+import { planTimestampSearch, type TimestampPlan } from './timestamp-search.ts'
 
 /** When an append counts as durable: synced, handed to the operating system and synced every `flushIntervalMs`, or just handed over. */
 export type FlushMode = 'always' | 'interval' | 'os'
@@ -118,7 +119,7 @@ interface LogJobDone extends LogMessage {
 }
 
 /** Work besides group writes. Those that need the files for themselves are exclusive: no group is written meanwhile. */
-type JobName = 'roll' | 'sync-first' | 'clear' | 'repair' | 'truncate' | 'sync' | 'checkpoint' | 'probe-space' | 'remove' | 'retention'
+type JobName = 'roll' | 'sync-first' | 'clear' | 'repair' | 'truncate' | 'sync' | 'checkpoint' | 'probe-space' | 'move-start' | 'remove' | 'retention'
 
 export interface ReadPlan {
   readonly segmentBase: Offset
@@ -143,9 +144,13 @@ export interface ReadPlan {
 const smallGroupBytes = 65536
 const preallocateBytesMin = 65536
 const zeros = new Uint8Array(1 << 20)
-/** An inline write that takes longer blocks the thread for too long: writes leave it for a while. */
+/**
+ * Inline writes that took longer than this are slow (or their thread was not given the processor); when they add up to so much
+ * within a second, the disk is slow: writes leave the thread for a second.
+ */
 const slowWriteMs = 5
-const slowWriteBackoffMs = 1000
+const slowTotalMsMax = 50
+const slowWindowMs = 1000
 /** The newest bytes of a log are in the page cache: they were written a moment ago. */
 const hotBytes = 32 << 20
 /** With less room than this a full disk counts as still full. */
@@ -169,6 +174,8 @@ export class Log implements Effect {
   /** Where groups are written: the last segment whose file exists. */
   #writing: Segment
   #logStartOffset: Offset
+  /** What `logStartOffset` becomes when that is durable. */
+  #wantedStart: Offset
   #logEndOffset: Offset
   #highWatermark: Offset
   /** Handed to the operating system. */
@@ -187,6 +194,8 @@ export class Log implements Effect {
   #groupBytes = 0
   #preallocateBytes = preallocateBytesMin
   #slowUntilMs = 0
+  #slowSinceMs = -Infinity
+  #slowTotalMs = 0
   readonly #writtenMessage: LogWritten = { kind: 'log-written', error: undefined }
   /** A sync failed while a group was being written: the cut comes when that is over. */
   #cutWanted: LogRefusal | undefined
@@ -219,7 +228,7 @@ export class Log implements Effect {
     this.#epochsSavedVersion = -1
     this.#checkpoint = new Checkpoint(options.disk, options.directory, bootHash(options.bootId), recovered.checkpoint?.sequence ?? 0)
     this.#active = this.#writing = recovered.segments.at(-1)!
-    this.#logStartOffset = recovered.logStartOffset
+    this.#logStartOffset = this.#wantedStart = recovered.logStartOffset
     this.#logEndOffset = recovered.logEndOffset
     this.#highWatermark = Math.min(recovered.checkpoint?.state.highWatermark ?? 0, recovered.logEndOffset) as Offset
     this.#written = this.#groupEnd = { offset: recovered.logEndOffset, segmentBase: this.#active.base, segmentSize: this.#active.size }
@@ -383,9 +392,18 @@ export class Log implements Effect {
       failure = error ?? new Error('write failed')
     }
     const endMs = this.#clock.monotonicMs()
-    if (endMs - startMs > slowWriteMs) this.#slowUntilMs = endMs + slowWriteBackoffMs
+    if (endMs - startMs > slowWriteMs) this.#noteSlow(endMs, endMs - startMs)
     this.#writtenMessage.error = failure
     post(this.#writtenMessage)
+  }
+
+  #noteSlow (nowMs: number, tookMs: number): void {
+    if (nowMs - this.#slowSinceMs > slowWindowMs) {
+      this.#slowSinceMs = nowMs
+      this.#slowTotalMs = 0
+    }
+    this.#slowTotalMs += tookMs
+    if (this.#slowTotalMs > slowTotalMsMax) this.#slowUntilMs = nowMs + slowWindowMs
   }
 
   /**
@@ -409,7 +427,11 @@ export class Log implements Effect {
 
   /** Takes a completion that this log's effects posted. It may start the next group. */
   handle (message: LogMessage, out: EffectSink): LogEvent {
-    if (message.kind === 'log-written') return this.#handleWritten((message as LogWritten).error, out)
+    if (message.kind === 'log-written') {
+      const { error } = this.#writtenMessage
+      this.#writtenMessage.error = undefined
+      return this.#handleWritten(error, out)
+    }
     const { job, error, value } = message as LogJobDone
     this.#jobs.delete(job)
     const event = this.#handleJob(job, error, value, out)
@@ -469,10 +491,10 @@ export class Log implements Effect {
       case 'retention':
         if (error === undefined) this.#removeExpired(value as number, out)
         return 'none'
+      case 'move-start':
+        return error === undefined ? this.#moveStart(value as Offset, out) : 'none'
       case 'remove':
-        if (error !== undefined) return 'none'
-        if (this.#doomed.length === 0 && this.#savedState?.logStartOffset === this.#logStartOffset) return 'start-moved'
-        this.#startRemove(out)
+        if (error !== undefined) this.#doomed.unshift(...value as Segment[])
         return 'none'
       case 'checkpoint':
         return 'none'
@@ -481,7 +503,6 @@ export class Log implements Effect {
 
   /** Nothing is under way that needs the files alone: what comes next? */
   #next (out: EffectSink): void {
-    if (this.#doomed.length > 0) this.#startRemove(out)
     if (this.#truncateWanted !== undefined && this.#truncateWanted <= this.#written.offset) {
       this.#startTruncate(this.#truncateWanted, out)
     } else if (this.#appender.hasPending && (this.#refusal === undefined || this.#truncateWanted !== undefined)) {
@@ -507,7 +528,7 @@ export class Log implements Effect {
     const segment = this.#writing
     const file = segment.file!
     if (copies) this.#startJob('repair', out, () => this.#repair(segment, file))
-    else this.#startJob('clear', out, () => cutFile(file, end.segmentSize, false))
+    else this.#startJob('clear', out, () => cutFile(file, end.segmentSize, true))
     return 'cut'
   }
 
@@ -530,11 +551,12 @@ export class Log implements Effect {
   }
 
   async #repair (segment: Segment, file: DiskFile): Promise<void> {
-    await Promise.all([this.#jobs.get('checkpoint'), this.#jobs.get('remove')])
+    await Promise.all([this.#jobs.get('checkpoint'), this.#jobs.get('move-start')])
     const path = segmentPath(this.directory, segment.base, 'log')
     await copyFile(this.#disk, file, path, segment.size)
     // From the rename on the file is shorter than an earlier checkpoint may claim.
     await this.#saveCheckpoint(this.#state(), true)
+    await cutIndexes(this.#disk, this.directory, segment, segment.index!.count)
     await this.#disk.rename(`${path}.new`, path)
     await this.#disk.syncFolder(this.directory)
     await file.close()
@@ -609,10 +631,11 @@ export class Log implements Effect {
   }
 
   async #truncateFiles (offset: Offset): Promise<LogPoint> {
-    await Promise.all([this.#retiring, this.#jobs.get('checkpoint'), this.#jobs.get('remove')])
+    await Promise.all([this.#retiring, this.#jobs.get('checkpoint'), this.#jobs.get('move-start')])
     const created = this.#segments.slice(0, this.#segments.indexOf(this.#writing) + 1)
     const segment = created.findLast(one => one.base <= offset)!
-    const position = await findBoundary(this.#disk, this.directory, segment, offset)
+    const { position, base } = await findBatch(this.#disk, this.directory, segment, offset)
+    assert(base >= offset, 'a log is cut between batches')
     const end: LogPoint = { offset, segmentBase: segment.base, segmentSize: position }
     const state = this.#state()
     // First the checkpoint: it must never claim more than the files hold.
@@ -628,6 +651,7 @@ export class Log implements Effect {
       await openSegment(this.#disk, this.directory, segment)
       await loadIndexes(this.#disk, this.directory, segment)
     }
+    await cutIndexes(this.#disk, this.directory, segment, segment.index!.floor(offset - 1 as Offset) + 1)
     await cutFile(segment.file!, position, true)
     return end
   }
@@ -642,6 +666,8 @@ export class Log implements Effect {
 
   /** Runs what depends on time: the sync of `interval`, and the look whether a full disk has room again. Call it every 100 ms or so. */
   maintain (nowMs: number, out: EffectSink): void {
+    this.#removeDoomed(out)
+    if (this.#wantedStart > this.#logStartOffset) this.#startMove(this.#wantedStart, out)
     if (this.#refusal === 'full') {
       if (this.#busy === 'no') this.#startJob('probe-space', out, () => this.#disk.freeBytes(this.directory))
     } else if (this.#config.flush === 'interval' && this.#synced.offset < this.#written.offset && nowMs - this.#lastSyncMs >= this.#config.flushIntervalMs) {
@@ -678,7 +704,7 @@ export class Log implements Effect {
       durable: this.#synced,
       written: this.#trustWritten ? this.#written : this.#synced,
       highWatermark: this.#highWatermark,
-      logStartOffset: this.#logStartOffset,
+      logStartOffset: this.#wantedStart,
       ordered: this.#config.flush === 'always',
       maxTimestamp: segment.maxTimestamp!,
       maxTimestampOffset: segment.maxTimestampOffset,
@@ -694,7 +720,7 @@ export class Log implements Effect {
         await writeChecked(this.#disk, epochsPath(this.directory), epochsFormatVersion, this.#epochs.encode())
         this.#epochsSavedVersion = version
       }
-      await this.#checkpoint.write(state, sync)
+      await this.#checkpoint.write({ ...state, logStartOffset: this.#wantedStart }, sync)
       this.#savedState = state
     })
     this.#checkpointing = saved.catch(() => {})
@@ -704,10 +730,38 @@ export class Log implements Effect {
   /** Gives up everything below `offset` (at most the high watermark); whole segments below it are removed. Event 'start-moved'. */
   deleteBefore (offset: Offset, out: EffectSink): void {
     assert(offset <= this.#highWatermark, 'only what is committed is deleted')
+    this.#startMove(offset, out)
+  }
+
+  /** The new start is made durable before anyone sees it: it must never go back. */
+  #startMove (offset: Offset, out: EffectSink): void {
+    if (offset > this.#wantedStart) this.#wantedStart = offset
+    if (this.#jobs.has('move-start') || this.#jobs.has('truncate') || this.#jobs.has('repair')) return
+    const wanted = this.#wantedStart
+    this.#startJob('move-start', out, async () => {
+      await this.#saveCheckpoint(this.#state(), true)
+      return wanted
+    })
+  }
+
+  #moveStart (offset: Offset, out: EffectSink): LogEvent {
     if (offset > this.#logStartOffset) this.#logStartOffset = offset
+    this.#epochs.advanceStart(this.#logStartOffset)
     let count = 0
-    while (count < this.#segments.length - 1 && this.#segments[count + 1]!.base <= offset && this.#segments[count] !== this.#writing) count++
-    this.#removeFirst(count, out)
+    while (this.#segments[count] !== this.#writing && this.#segments[count + 1]!.base <= offset) count++
+    this.#doomed.push(...this.#segments.splice(0, count))
+    this.#removeDoomed(out)
+    if (this.#wantedStart > offset) this.#startMove(this.#wantedStart, out)
+    return 'start-moved'
+  }
+
+  #removeDoomed (out: EffectSink): void {
+    if (this.#doomed.length === 0 || this.#jobs.has('remove')) return
+    const doomed = this.#doomed.splice(0)
+    this.#startJob('remove', out, async () => {
+      await this.#retiring
+      await removeSegments(this.#disk, this.directory, doomed)
+    }, doomed)
   }
 
   /** Closes a segment that is too old, and removes the segments that retention gives up. */
@@ -736,39 +790,20 @@ export class Log implements Effect {
   #removeExpired (wallMs: number, out: EffectSink): void {
     const count = expiredSegments(this.#segments, { ...this.#config, highWatermark: this.#highWatermark }, wallMs)
     const bounded = Math.min(count, this.#segments.indexOf(this.#writing))
-    if (bounded === 0) return
-    const start = this.#segments[bounded]!.base
-    if (start > this.#logStartOffset) this.#logStartOffset = start
-    this.#removeFirst(bounded, out)
+    if (bounded > 0) this.#startMove(this.#segments[bounded]!.base, out)
   }
 
-  #removeFirst (count: number, out: EffectSink): void {
-    this.#doomed.push(...this.#segments.splice(0, count))
-    this.#epochs.advanceStart(this.#logStartOffset)
-    this.#startRemove(out)
-  }
-
-  /** Makes the new start durable, then removes the files below it; a start that would go back must not find them gone. */
-  #startRemove (out: EffectSink): void {
-    if (this.#jobs.has('remove') || this.#jobs.has('truncate') || this.#jobs.has('repair')) return
-    const doomed = this.#doomed.splice(0)
-    this.#startJob('remove', out, async () => {
-      await this.#retiring
-      await this.#saveCheckpoint(this.#state(), true)
-      await removeSegments(this.#disk, this.directory, doomed)
-    })
-  }
-
-  #startJob (job: JobName, out: EffectSink, work: () => Promise<unknown>): void {
+  #startJob (job: JobName, out: EffectSink, work: () => Promise<unknown>, onError?: unknown): void {
     if (exclusiveJobs.has(job)) this.#busy = 'job'
     this.#jobs.set(job, Promise.resolve())
-    out.effect({ run: post => this.#runJob(job, post, work) })
+    out.effect({ run: post => this.#runJob(job, post, work, onError) })
   }
 
-  #runJob (job: JobName, post: Post, work: () => Promise<unknown>): void {
+  /** @param onError  what the completion carries instead of the result if the work fails */
+  #runJob (job: JobName, post: Post, work: () => Promise<unknown>, onError?: unknown): void {
     if (exclusiveJobs.has(job)) this.#busy = 'job'
     const done = (error: unknown, value: unknown): void => post({ kind: 'log-job-done', job, error, value } satisfies LogJobDone as Message)
-    this.#jobs.set(job, work().then(value => done(undefined, value), error => done(error, undefined)))
+    this.#jobs.set(job, work().then(value => done(undefined, value), error => done(error, onError)))
   }
 
   /**
@@ -826,7 +861,12 @@ export class Log implements Effect {
     return this.#epochs.endOf(term, this.#logEndOffset)
   }
 
-  /** The segments that may hold the first record at or after a timestamp, oldest first; for {@link findTimestamp}. */
+  /** What {@link findTimestamp} needs to find the first record at or after `timestamp` (Infinity: the youngest) below `endOffset`. */
+  timestampPlan (timestamp: number, endOffset: Offset): TimestampPlan {
+    return planTimestampSearch(this.directory, this.#segments, timestamp, this.#logStartOffset, endOffset)
+  }
+
+  /** Oldest first; the last one takes the appends. */
   get segments (): readonly Segment[] {
     return this.#segments
   }
@@ -839,7 +879,7 @@ export class Log implements Effect {
     for (const segment of this.#segments) {
       const next = this.#segments[this.#segments.indexOf(segment) + 1]
       if (next !== undefined && next.base <= from) continue
-      const start = await findBoundary(this.#disk, this.directory, segment, from)
+      const start = (await findBatch(this.#disk, this.directory, segment, from)).position
       await walkBatches(this.#disk, segmentPath(this.directory, segment.base, 'log'), start, segment.size, (bytes, at, position) => {
         replay.batch(bytes.subarray(at, at + batchBytesOf(bytes, at)), position)
         return true
@@ -885,7 +925,7 @@ export class Log implements Effect {
   async #closeCleanly (segment: Segment, snapshot: Uint8Array | undefined): Promise<void> {
     this.#cutTo(this.#written)
     await cutFile(segment.file!, segment.size, true)
-    this.#synced = this.#written
+    if (this.#trustWritten) this.#synced = this.#written
     if (segment.index!.count > segment.indexSaved) await saveIndexes(this.#disk, this.directory, segment)
     if (snapshot !== undefined) await this.#snapshots.save(this.#written.offset, snapshot)
     await this.#saveCheckpoint(this.#state(), true)

@@ -20,6 +20,8 @@ export interface ScanRequest {
   readonly fromOffset: Offset
   /** The end of what is looked at; exclusive. */
   readonly toPosition: number
+  /** Stop at the first batch at or after it; default: `toPosition`. */
+  readonly stopPosition?: number
   readonly indexIntervalBytes: number
   /** From how far behind a fault on a sound batch proves that what is missing was complete once. */
   readonly proofDistance: number
@@ -93,7 +95,8 @@ async function scanWindow (window: Window, request: ScanRequest): Promise<ScanRe
   let maxTimestamp = -1
   let maxTimestampOffset = offset
   let fault = false
-  for (;;) {
+  const stop = request.stopPosition ?? Infinity
+  while (position < stop) {
     let present = await window.need(position, batchHeaderBytes)
     if (present === 0) break
     let at = position - window.position

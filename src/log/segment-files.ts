@@ -1,5 +1,4 @@
 /** The slow work on a log's files: creating, closing, cutting, copying and removing segments. Plain functions of their arguments. */
-import { assert } from '../base/assert.ts'
 import { type Offset } from '../base/ids.ts'
 import { baseOffsetOf, nextOffsetOf } from '../record/record-batch.ts'
 import { readAt, readWhole, replaceWhole, syncFile, writeAt } from './checked-file.ts'
@@ -25,7 +24,7 @@ export async function saveIndexes (disk: Disk, directory: string, segment: Segme
   const closing = new TimeIndex(base)
   closing.add(segment.maxTimestamp!, segment.maxTimestampOffset)
   await replaceWhole(disk, segmentPath(directory, base, 'timeindex'), [segment.timeIndex!.encode(0), closing.encode(0)])
-  await replaceWhole(disk, segmentPath(directory, base, 'index'), [segment.index!.encode(0)])
+  if (segment.index!.count > 0) await replaceWhole(disk, segmentPath(directory, base, 'index'), [segment.index!.encode(0)])
   segment.indexSaved = segment.index!.count
 }
 
@@ -61,24 +60,16 @@ export async function loadMaxTimestamp (disk: Disk, directory: string, segment: 
   if (index.count > 0) segment.maxTimestampOffset = index.offsetAt(index.count - 1)
 }
 
-/**
- * Returns where the batch that begins at `offset` stands, or where the last batch below it ends.
- *
- * @throws AssertionError  `offset` lies inside a batch: a batch is one entry of the log and is cut as a whole
- */
-export async function findBoundary (disk: Disk, directory: string, segment: Segment, offset: Offset): Promise<number> {
-  if (offset <= segment.base) return 0
+/** Returns where the batch that holds `offset` stands and begins, or the end of what is written if there is none. */
+export async function findBatch (disk: Disk, directory: string, segment: Segment, offset: Offset): Promise<{ position: number, base: number }> {
   const index = segment.index ?? OffsetIndex.decode(segment.base, await readWhole(disk, segmentPath(directory, segment.base, 'index')) ?? new Uint8Array(0), segment.size)
-  let boundary = segment.size
-  await walkBatches(disk, segmentPath(directory, segment.base, 'log'), index.floorPosition(offset), segment.size, (bytes, at, position) => {
-    if (baseOffsetOf(bytes, at) < offset) {
-      assert(nextOffsetOf(bytes, at) <= offset, 'a log is cut between batches')
-      return true
-    }
-    boundary = position
+  let found = { position: segment.writtenSize, base: Infinity }
+  await walkBatches(disk, segmentPath(directory, segment.base, 'log'), index.floorPosition(offset), segment.writtenSize, (bytes, at, position) => {
+    if (nextOffsetOf(bytes, at) <= offset) return true
+    found = { position, base: baseOffsetOf(bytes, at) }
     return false
   })
-  return boundary
+  return found
 }
 
 /** Cuts what stands behind `size` in the file. */
@@ -87,7 +78,22 @@ export async function cutFile (file: DiskFile, size: number, sync: boolean): Pro
   if (sync) await syncFile(file)
 }
 
-/** Replaces a segment's file by a fresh, synced copy of its first `size` bytes: pages that a failed sync touched are left behind. */
+/** Drops the entries from `count` on: they speak of bytes that are cut, and others may come to stand there. */
+export async function cutIndexes (disk: Disk, directory: string, segment: Segment, count: number): Promise<void> {
+  for (const [kind, entryBytes] of [['index', offsetEntryBytes], ['timeindex', timeEntryBytes]] as const) {
+    const path = segmentPath(directory, segment.base, kind)
+    const stat = await disk.stat(path)
+    if (stat === undefined || stat.size <= count * entryBytes) continue
+    const file = await disk.open(path, 'write')
+    try {
+      await cutFile(file, count * entryBytes, true)
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+/** Makes a fresh, synced copy of a segment's first `size` bytes beside it: pages that a failed sync touched are left behind. The caller renames it. */
 export async function copyFile (disk: Disk, from: DiskFile, path: string, size: number): Promise<void> {
   const freshPath = `${path}.new`
   await disk.remove(freshPath)

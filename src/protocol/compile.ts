@@ -30,6 +30,8 @@ interface Target {
   readonly flexible: boolean
 }
 
+type TaggedField = [name: string, field: AnyField, tag: number]
+
 export function compileReader<T> (target: Target, fields: Fields): Read<T> {
   const source = new ReaderSource(target)
   return evaluate<Read<T>>(source.functions, source.struct(fields), target)
@@ -70,8 +72,9 @@ class Source {
     return Object.entries(fields).filter(([, field]) => field.has(this.target.version))
   }
 
-  protected tagged (fields: Fields): Array<[string, AnyField, number]> {
-    const tagged = this.present(fields).flatMap(([name, field]): Array<[string, AnyField, number]> => field.tag === undefined ? [] : [[name, field, field.tag]])
+  /** The tagged fields that the version has, by ascending tag. */
+  protected tagged (fields: Fields): TaggedField[] {
+    const tagged = this.present(fields).flatMap(([name, field]): TaggedField[] => field.tag === undefined ? [] : [[name, field, field.tag]])
     assert(tagged.length === 0 || this.target.flexible, 'tagged fields need a flexible version')
     return tagged.sort(([, , a], [, , b]) => a - b)
   }
@@ -85,13 +88,13 @@ class ReaderSource extends Source {
       const here = field.has(this.target.version) && field.tag === undefined
       body.push(here ? `const $${name} = ${this.value(field)}` : `let $${name} = ${literal(field.fallback)}`)
     }
-    if (this.target.flexible) body.push(...this.#tags(fields))
+    body.push(...this.#tags(this.tagged(fields)))
     body.push(`return { ${Object.keys(fields).map(name => `${name}: $${name}`).join(', ')} }`)
     return this.define('r', body)
   }
 
-  #tags (fields: Fields): string[] {
-    const tagged = this.tagged(fields)
+  #tags (tagged: readonly TaggedField[]): string[] {
+    if (!this.target.flexible) return []
     if (tagged.length === 0) return ['r.skipTags()']
     return [
       'for (let left = r.uvarint(), tag = -1; left > 0; left--) {',
@@ -147,7 +150,7 @@ class WriterSource extends Source {
     for (const [name, field] of this.present(fields)) {
       if (field.tag === undefined) body.push(...this.#field(name, field))
     }
-    if (this.target.flexible) body.push(...this.#tags(fields))
+    body.push(...this.#tags(this.tagged(fields)))
     return this.define('w, m', body)
   }
 
@@ -161,8 +164,8 @@ class WriterSource extends Source {
     return lines
   }
 
-  #tags (fields: Fields): string[] {
-    const tagged = this.tagged(fields)
+  #tags (tagged: readonly TaggedField[]): string[] {
+    if (!this.target.flexible) return []
     if (tagged.length === 0) return ['w.uvarint(0)']
     const isSet = (name: string, field: AnyField): string => field.type.kind === 'array'
       ? `(m.${name} !== undefined && m.${name}.length > 0)`

@@ -14,7 +14,8 @@ import { stringBytesMax } from './reader.ts'
 
 /** Below this many bytes a copy costs less than one more part for the socket to gather. */
 const spliceBytesMin = 1024
-const blockBytes = 64 * 1024
+/** One answer that a slow client has not taken keeps its whole block in memory, so blocks are small. */
+const blockBytes = 16 * 1024
 
 /** The UUID written last: answers name the same topic again and again. */
 let lastUuid = ''

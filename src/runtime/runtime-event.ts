@@ -10,6 +10,7 @@ export type RuntimeEvent =
   | { readonly kind: 'actor-close-failed', readonly actor: ActorId, readonly error: Error }
   | { readonly kind: 'actor-lost', readonly actor: ActorId, readonly error: Error }
   | { readonly kind: 'thread-silent', readonly thread: ThreadIndex, readonly silentMs: number, readonly actor: ActorId | -1 }
+  | { readonly kind: 'thread-stuck', readonly thread: ThreadIndex, readonly actor: ActorId | -1 }
   | { readonly kind: 'thread-exited', readonly thread: ThreadIndex, readonly code: number, readonly actor: ActorId | -1, readonly error: Error | undefined }
   | { readonly kind: 'thread-replaced', readonly thread: ThreadIndex, readonly attempt: number, readonly actors: number }
   | { readonly kind: 'thread-given-up', readonly thread: ThreadIndex, readonly attempt: number }
@@ -25,6 +26,7 @@ const lines: Readonly<Record<RuntimeEvent['kind'], readonly ['debug' | 'warn' | 
   'actor-close-failed': ['warn', 'actor did not close cleanly'],
   'actor-lost': ['error', 'actor could not be started again on the new thread'],
   'thread-silent': ['error', 'thread is silent and is terminated'],
+  'thread-stuck': ['fatal', 'thread does not obey termination, only an end of the process will stop it'],
   'thread-exited': ['error', 'thread ended'],
   'thread-replaced': ['warn', 'thread was replaced'],
   'thread-given-up': ['fatal', 'thread ended too often and stays down'],

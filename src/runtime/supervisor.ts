@@ -28,6 +28,8 @@ export const supervisorDefaults = {
   rssBytesMax: Infinity,
   /** For control calls that are quick. */
   callMs: 10_000,
+  /** For a terminated thread to end. Some loops never look whether they should: such a thread is reported as stuck. */
+  terminateMs: 5000,
   /** For opening a program on a thread. */
   openMs: 60_000,
   /** For starting an actor, which may read a whole log first. */
@@ -131,6 +133,7 @@ export class Supervisor implements Placer {
     await this.#inTurn(id, async () => {
       if (this.#placed.has(id)) return
       const placed = { id, spec, thread: thread ?? this.#leastLoaded() }
+      if (this.#slots[placed.thread]?.givenUp !== false) throw new ThreadGone(`thread ${placed.thread} stays down`)
       this.#placed.set(id, placed)
       try {
         await this.#startActor(placed)
@@ -193,8 +196,7 @@ export class Supervisor implements Placer {
     await this.#onAll(this.#options.closeMs, control => control.drain())
     await this.#onAll(this.#options.closeMs, control => control.close())
     await Promise.all(this.#slots.map(async ({ thread }) => {
-      thread?.terminate()
-      await thread?.exited
+      if (thread !== undefined) await this.#terminate(thread)
     }))
   }
 
@@ -301,9 +303,23 @@ export class Supervisor implements Placer {
       } else if (now - slot.beatSeenAt >= silentMsMax) {
         this.#onEvent({ kind: 'thread-silent', thread: slot.index, silentMs: now - slot.beatSeenAt, actor: slot.thread.currentActor })
         this.#lose(slot)
-        slot.thread.terminate()
+        this.#terminate(slot.thread)
       }
     }
+  }
+
+  /** Ends a thread wherever it is. Resolves when it has ended, or turned out to be stuck. */
+  async #terminate (thread: Thread): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const stuck = new Promise<void>(resolve => {
+      timer = setTimeout(() => {
+        this.#onEvent({ kind: 'thread-stuck', thread: thread.thread, actor: thread.currentActor })
+        resolve()
+      }, this.#options.terminateMs)
+    })
+    thread.terminate()
+    await Promise.race([thread.exited, stuck])
+    clearTimeout(timer)
   }
 
   #isMemoryHigh (): boolean {
@@ -343,7 +359,8 @@ export class Supervisor implements Placer {
     }
     const delayMs = Math.min(this.#options.restartMsMax, this.#options.restartFirstMs * 2 ** (slot.attempt - 1))
     setTimeout(() => {
-      if (!this.#closing) this.#replace(slot).catch(() => slot.thread?.terminate())
+      if (this.#closing) return
+      this.#replace(slot).catch(() => { if (slot.thread !== undefined) this.#terminate(slot.thread) })
     }, delayMs)
   }
 
@@ -405,7 +422,8 @@ export class Supervisor implements Placer {
       await Promise.all([left, ...marked])
     } catch (error) {
       // A thread that lost its actor half way is replaced, and the actor comes back with it.
-      if (error instanceof CallExpired) this.#slots[from]!.thread?.terminate()
+      const { thread } = this.#slots[from]!
+      if (error instanceof CallExpired && thread !== undefined) this.#terminate(thread)
       throw error
     }
     placed.thread = to

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { applies, checks, newTopic } from './checks.ts'
 import { type Client } from './client.ts'
 import { startOwnBroker } from './own-broker.ts'
@@ -41,7 +42,7 @@ async function runChecks ({ broker, clients, checks: wanted, directory, fileByte
     if (error === undefined) passed++
     else failed++
     console.log(`${error === undefined ? 'ok    ' : 'not ok'} ${name.padEnd(36)} ${seconds.padStart(6)} s`)
-    if (error !== undefined) console.log(indent(error instanceof Error ? error.stack ?? error.message : String(error)))
+    if (error !== undefined) console.log(indent(inspect(error)))
     return error === undefined
   }
   // Downloads and builds of different clients do not wait for each other.

@@ -9,6 +9,8 @@ import { type Disk } from '../../src/log/disk.ts'
 import { buildBatch } from '../../src/record/records.ts'
 import { batchBytesOf, baseOffsetOf, lastOffsetDeltaOf, maxTimestampOf, nextOffsetOf } from '../../src/record/record-batch.ts'
 
+const patienceMs = Number(process.env.LOG_PATIENCE_MS ?? 10_000)
+
 export interface OpenInput {
   readonly directory: string
   readonly disk: Disk
@@ -86,7 +88,7 @@ export class LogHost implements EffectSink {
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve, reject) => {
       this.#wake = resolve
-      timer = setTimeout(() => reject(new Error('no completion came')), 10_000)
+      timer = setTimeout(() => reject(new Error('no completion came')), patienceMs)
     })
     clearTimeout(timer)
     this.#wake = undefined

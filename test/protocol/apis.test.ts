@@ -26,9 +26,11 @@ t.test('the list', t => {
 t.test('versions', t => {
   for (const api of list) {
     const versions = versionsOf(api)
-    t.ok(versions.every(version => api.codec(version)?.version === version && api.codec(version) === api.codec(version)), `${api.name}: compiled once`)
+    const codecs = versions.map(version => api.codec(version))
+    t.strictSame(codecs.map(codec => codec?.version), versions)
+    t.ok(versions.every((version, i) => api.codec(version) === codecs[i]), `${api.name}: compiled once`)
     for (const version of [api.advertisedFrom - 1, api.versions[1] + 1, 0x7fff, -0x8000, 0.5, NaN]) t.equal(api.codec(version), undefined)
-    t.ok(versions.every(version => api.codec(version)!.flexible === version >= api.flexibleSince))
+    t.ok(versions.every(version => api.codec(version)!.flexible === (version >= api.flexibleSince)))
   }
   t.notOk(apis.produce.serves(2))
   t.ok(apis.produce.serves(3))
@@ -87,6 +89,7 @@ t.test('types follow from definitions', t => {
     request: { name: string(), note: string().nullable(), term: int32().since(1).or(-1), inner: struct({ n: int32() }), list: array({ n: int32() }) },
     response: { errorCode: int16() }
   })
+  t.equal(sample.name, 'sample')
   const read: RequestOf<typeof sample> = { name: 'a', note: null, term: 1, inner: { n: 1 }, list: [] }
   const written: RequestToWrite<typeof sample> = { name: 'a', inner: { n: 1 }, list: [{ n: 1 }] }
   const answer: ResponseOf<typeof sample> = { errorCode: 0 }

@@ -103,7 +103,7 @@ class Flood implements Actor {
   }
 
   receive (message: Message, out: Outbox): void {
-    const { spec } = { spec: this.#spec }
+    const spec = this.#spec
     switch (message.kind) {
       case 'echoed': {
         const { sequence, bytes } = message as Echoed
@@ -150,7 +150,7 @@ class Echo implements Actor {
       case 'spin': for (;;);
       case 'hog': for (;;) this.#eat()
       case 'nibble':
-        for (let i = 0; i < 1000; i++) this.#eat()
+        for (let i = 0; i < 50_000; i++) this.#eat()
         out.timer(0, message)
         break
       case 'exit': process.exit(3)
@@ -158,7 +158,7 @@ class Echo implements Actor {
   }
 
   #eat (): void {
-    this.#hoard.push(new Array(1000).fill(this.#hoard.length))
+    this.#hoard.push({ number: this.#hoard.length, list: [this.#hoard.length] })
   }
 }
 

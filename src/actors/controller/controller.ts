@@ -37,8 +37,8 @@ const zeroId = '0'.repeat(32) as TopicId
 /** Starts and removes partition actors; the supervisor behind it chooses their threads. Its effects post `partitions-placed` or `placement-failed`. */
 export interface Placer {
   place (topicId: TopicId, partitions: readonly PartitionSpec[]): Effect
-  /** Stops the actors and removes their files. */
-  remove (topicId: TopicId, actors: readonly ActorId[]): Effect
+  /** Stops the actors, where there are any, and removes their files. Doing it again is no harm. */
+  remove (topicId: TopicId, partitions: number): Effect
 }
 
 interface Topic {
@@ -71,6 +71,8 @@ interface Decision {
 export interface ControllerOptions {
   readonly replica: Replica
   readonly placer: Placer
+  /** The group coordinator, which forgets the offsets of deleted topics. */
+  readonly groups: ActorId
   readonly chance: Chance
   readonly defaultPartitions: number
   /** Partitions of all topics together. */
@@ -88,12 +90,14 @@ interface RetryPlacement extends Message {
 export class Controller implements Actor<ControllerMessage> {
   readonly #replica: Replica
   readonly #placer: Placer
+  readonly #groups: ActorId
   readonly #chance: Chance
   readonly #defaultPartitions: number
   readonly #partitionsMax: number
 
   readonly #topics = new Map<TopicId, Topic>()
   readonly #idByName = new Map<string, TopicId>()
+  readonly #doomed: Array<{ readonly id: TopicId, readonly partitions: number }> = []
   #ledTerm = 0
   #partitionCount = 0
   #producerIdNext = 0
@@ -106,11 +110,13 @@ export class Controller implements Actor<ControllerMessage> {
   readonly #creations = new Map<number, Creation>()
   #creationNext = 1
   readonly #subscribers: ActorId[] = []
+  readonly #changed = new Set<Topic>()
   readonly #producerIdWaiters: AllocateProducerId[] = []
 
   constructor (options: ControllerOptions) {
     this.#replica = options.replica
     this.#placer = options.placer
+    this.#groups = options.groups
     this.#chance = options.chance
     this.#defaultPartitions = options.defaultPartitions
     this.#partitionsMax = options.partitionsMax
@@ -136,7 +142,9 @@ export class Controller implements Actor<ControllerMessage> {
       case 'retry-placement': this.#place(message.topicId, out); break
       case 'leader-elected': this.#leaderElected(message, out); break
       case 'create-expired': this.#finishCreation(message.creation, ErrorCode.REQUEST_TIMED_OUT, out); break
-      default: this.#handleReplica(message, out)
+      default:
+        if (message.kind === 'turn-end') this.#publishChanges(out)
+        this.#handleReplica(message, out)
     }
     this.#applyCommitted(out)
   }
@@ -147,6 +155,7 @@ export class Controller implements Actor<ControllerMessage> {
     if (this.#replica.role === 'leader' && this.#replica.term !== this.#ledTerm) {
       this.#ledTerm = this.#replica.term
       for (const topic of this.#topics.values()) this.#place(topic.id, out)
+      this.#removeFiles(out)
     }
   }
 
@@ -268,8 +277,9 @@ export class Controller implements Actor<ControllerMessage> {
         this.#replay(record)
         if (record.kind === 'topic-created') this.#place(record.id, out)
         if (deleted !== undefined) {
-          if (deleted.actors.length > 0) out.effect(this.#placer.remove(deleted.id, deleted.actors))
           this.#publish([], [deleted.id], out)
+          out.tell(this.#groups, { kind: 'forget-topic', name: deleted.name } as Message)
+          this.#removeFiles(out)
         }
       }
       answer(out)
@@ -291,6 +301,7 @@ export class Controller implements Actor<ControllerMessage> {
       case 'topic-deleted': {
         const topic = this.#topics.get(record.id)
         if (topic === undefined) break // two deletions of one topic may both have been decided
+        this.#doomed.push({ id: topic.id, partitions: topic.partitionCount })
         this.#topics.delete(record.id)
         this.#idByName.delete(topic.name)
         this.#partitionCount -= topic.partitionCount
@@ -314,27 +325,49 @@ export class Controller implements Actor<ControllerMessage> {
     out.effect(this.#placer.place(topicId, partitions))
   }
 
+  /** Of topics whose deletion is committed. At a start that is every deletion in the log: the last stop may have come first. */
+  #removeFiles (out: Outbox): void {
+    for (const { id, partitions } of this.#doomed) out.effect(this.#placer.remove(id, partitions))
+    this.#doomed.length = 0
+  }
+
   #partitionsPlaced ({ topicId, actors }: PartitionsPlaced, out: Outbox): void {
     const topic = this.#topics.get(topicId)
     if (topic === undefined) { // deleted while it was being placed
-      out.effect(this.#placer.remove(topicId, actors))
+      out.effect(this.#placer.remove(topicId, actors.length))
       return
     }
     topic.actors = actors
-    this.#publish([topic], [], out)
+    this.#change(topic, out)
     // Leaders announce themselves when they are elected; those elected before now, or before this controller, are asked.
     for (const actor of actors) out.tell(actor, announceLeader)
   }
 
-  /** A leader may be announced late or twice: a newer term wins. */
+  /** A leader may be announced late or twice, and before its placement is known: a newer term wins. */
   #leaderElected ({ topicId, partition, term }: LeaderElected, out: Outbox): void {
     const topic = this.#topics.get(topicId)
     if (topic === undefined || partition >= topic.partitionCount || topic.terms[partition]! >= term) return
     topic.terms[partition] = term
-    if (topic.actors.length === 0 || topic.terms.includes(0 as Term)) return
-    this.#publish([topic], [], out)
-    for (const [number, creation] of this.#creations) {
-      if (creation.waiting.delete(topicId) && creation.waiting.size === 0) this.#finishCreation(number, ErrorCode.NONE, out)
+    if (topic.actors.length > 0) this.#change(topic, out)
+  }
+
+  /** The topic's image is another one; it is published at the end of the turn, as leaders of many partitions come together. */
+  #change (topic: Topic, out: Outbox): void {
+    this.#changed.add(topic)
+    out.turnEnd()
+  }
+
+  /** Publishes what has changed, and answers who created topics of which all partitions have leaders now. */
+  #publishChanges (out: Outbox): void {
+    if (this.#changed.size === 0) return
+    const topics = [...this.#changed].filter(topic => this.#topics.has(topic.id))
+    this.#changed.clear()
+    this.#publish(topics, [], out)
+    const ready = topics.filter(topic => !topic.terms.includes(0 as Term))
+    for (const [number, { waiting }] of this.#creations) {
+      for (const topic of ready) {
+        if (waiting.delete(topic.id) && waiting.size === 0) this.#finishCreation(number, ErrorCode.NONE, out)
+      }
     }
   }
 

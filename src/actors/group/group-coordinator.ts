@@ -10,7 +10,7 @@ import { refuseJoin, refuseSync } from './answers.ts'
 import { CommittedOffsets, type OffsetRecord } from './committed-offsets.ts'
 import { type GroupConfig, groupConfigDefaults } from './group-config.ts'
 import { Group } from './group.ts'
-import { noBytes } from './member.ts'
+import { objectBytes, noBytes, protocolBytes } from './member.ts'
 import {
   type DeleteGroups, type DescribedGroup, type DescribeGroups, type GroupMessage, type GroupReply, type Heartbeat,
   type JoinGroup, type LeaveGroup, type ListGroups, type OffsetCommit, type OffsetDelete, type OffsetFetch, type SyncGroup, type TopicErrors
@@ -80,7 +80,7 @@ export class GroupCoordinator implements Actor<GroupMessage> {
       if (memberId !== '') return ErrorCode.UNKNOWN_MEMBER_ID
       if (this.#groups.size >= this.#config.groupsMax) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     }
-    const bytes = protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0)
+    const bytes = protocols.reduce((sum, { name, metadata }) => sum + protocolBytes(name, metadata), 0)
     return this.#hasRoomFor(bytes) ? ErrorCode.NONE : ErrorCode.COORDINATOR_NOT_AVAILABLE
   }
 
@@ -228,12 +228,14 @@ export class GroupCoordinator implements Actor<GroupMessage> {
   #create (groupId: string): Group {
     const group = new Group(groupId, this.#config, this.#usage)
     this.#groups.set(groupId, group)
+    this.#usage.bytes += objectBytes + groupId.length
     return group
   }
 
   #forget (group: Group, out: Outbox): void {
     group.forget(out)
     this.#groups.delete(group.groupId)
+    this.#usage.bytes -= objectBytes + group.groupId.length
   }
 
   #hasRoomFor (bytes: number): boolean {

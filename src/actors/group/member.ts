@@ -11,8 +11,8 @@ export interface Caller {
 
 export const noBytes = new Uint8Array(0)
 
-/** What a member costs besides its strings and bytes: maps, timer, object. An estimate that keeps many tiny members bounded too. */
-export const memberBytes = 512
+/** What a member, a newcomer or a group costs besides its strings and bytes: an estimate that keeps many tiny ones bounded too. */
+export const objectBytes = 512
 
 export class Member {
   readonly memberId: string
@@ -66,10 +66,16 @@ export class Member {
   }
 
   get bytes (): number {
-    let bytes = memberBytes + this.memberId.length + this.clientId.length + this.clientHost.length + this.assignment.length
-    for (const [name, metadata] of this.protocols) bytes += name.length + metadata.length
+    const { memberId, instanceId, clientId, clientHost, assignment } = this
+    let bytes = objectBytes + memberId.length + (instanceId?.length ?? 0) + clientId.length + clientHost.length + assignment.length
+    for (const [name, metadata] of this.protocols) bytes += protocolBytes(name, metadata)
     return bytes
   }
+}
+
+/** What a protocol costs: an estimate, as {@link objectBytes}. */
+export function protocolBytes (name: string, metadata: Uint8Array): number {
+  return 128 + name.length + metadata.length
 }
 
 function equalBytes (left: Uint8Array, right: Uint8Array): boolean {

@@ -4,7 +4,7 @@ import { ErrorCode } from '../../base/error-code.ts'
 import { type Outbox } from '../../runtime/actor.ts'
 import { type Deadline } from './deadline.ts'
 import { type Joined } from './messages.ts'
-import { type Member, memberBytes } from './member.ts'
+import { type Member, objectBytes } from './member.ts'
 import { type Usage } from './usage.ts'
 
 export class Membership {
@@ -42,7 +42,7 @@ export class Membership {
 
   addPending (memberId: string, deadline: Deadline): void {
     this.#pending.set(memberId, deadline)
-    this.#usage.bytes += memberBytes
+    this.#usage.bytes += objectBytes
   }
 
   /** Returns false if there is no such newcomer. */
@@ -50,7 +50,7 @@ export class Membership {
     const deadline = this.#pending.get(memberId)
     if (deadline === undefined) return false
     deadline.clear(out)
-    this.#usage.bytes -= memberBytes
+    this.#usage.bytes -= objectBytes
     return this.#pending.delete(memberId)
   }
 

@@ -6,9 +6,9 @@
  *         -> durable -> high watermark -> appended (to those who wait), fetched (to those who watch)
  * ```
  */
-import { type Message } from '../../base/effect.ts'
+import { type Effect, type Message } from '../../base/effect.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type ActorId, type Offset, type PartitionIndex, type Term, type TopicId } from '../../base/ids.ts'
+import { type ActorId, type Offset, type PartitionIndex, type Term, type ThreadIndex, type TopicId } from '../../base/ids.ts'
 import {
   BatchFault, baseOffsetOf, baseSequenceOf, isControl, isTransactional, lastOffsetDeltaOf, maxTimestampOf, producerEpochOf, producerIdOf,
   validateBatch
@@ -22,6 +22,7 @@ import {
   type PartitionRequest
 } from './messages.ts'
 import { ProducerState } from './producer-state.ts'
+import { type Traffic } from './traffic.ts'
 import { WaitingAppends } from './waiting-appends.ts'
 
 
@@ -54,6 +55,9 @@ export interface PartitionOptions {
   readonly pendingBytesMax: number
   /** Wall clock in milliseconds at the monotonic moment `now`. */
   readonly wallMs: (now: number) => number
+  readonly traffic: Traffic
+  /** Moves the partition to another thread, which restarts it there; undefined where that thread has no room for it. */
+  readonly move: (thread: ThreadIndex) => Effect | undefined
 }
 
 interface Snapshot { readonly offset: Offset, readonly bytes: Uint8Array }
@@ -73,6 +77,8 @@ export class Partition implements Actor<PartitionMessage> {
   readonly #metrics: PartitionMetrics
   readonly #pendingBytesMax: number
   readonly #wallMs: (now: number) => number
+  readonly #traffic: Traffic
+  readonly #move: PartitionOptions['move']
   #config: PartitionConfig
 
   readonly #producers: ProducerState
@@ -98,6 +104,8 @@ export class Partition implements Actor<PartitionMessage> {
     this.#metrics = options.metrics
     this.#pendingBytesMax = options.pendingBytesMax
     this.#wallMs = options.wallMs
+    this.#traffic = options.traffic
+    this.#move = options.move
     this.#config = options.config
     this.#answeredTo = options.replica.highWatermark
   }
@@ -136,6 +144,7 @@ export class Partition implements Actor<PartitionMessage> {
 
   #append (append: Append, out: Outbox): void {
     const { records, acks, replyTo, correlation } = append
+    this.#traffic.count(replyTo)
     const errorCode = this.#appendProblem(records)
     if (errorCode !== ErrorCode.NONE) {
       this.#answerAppend(out, replyTo, correlation, errorCode, -1)
@@ -304,6 +313,9 @@ export class Partition implements Actor<PartitionMessage> {
     if (due) {
       this.#checkpointedAt = now
       log.checkpoint(out, this.#takeSnapshot())
+      const thread = this.#traffic.endRound(now)
+      const move = thread === undefined ? undefined : this.#move(thread)
+      if (move !== undefined) out.effect(move)
     }
     const again = this.#written || !due || log.refusal !== undefined
     this.#written = false

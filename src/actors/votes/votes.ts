@@ -19,6 +19,8 @@ interface VoteSaved extends Message {
 
 export class Votes implements Actor<VotesRequest | VoteSaved> {
   readonly #store: HardStateStore
+  /** The newest term given to each group of this process: as many as there are groups. */
+  readonly #given = new Map<string, Term>()
 
   constructor (store: HardStateStore) {
     this.#store = store
@@ -35,13 +37,14 @@ export class Votes implements Actor<VotesRequest | VoteSaved> {
     await this.#store.close()
   }
 
-  /** The store counts a term as taken from the moment it is asked to save it, so two questions never get the same one. */
+  /** A term that was given away, durable or not, is never given again: two questions of one group may be open at once. */
   #raise (request: RaiseTerm, out: Outbox): void {
-    const store = this.#store
+    const { group, floor } = request
+    const term = Math.max(this.#store.get(group)?.term ?? 0, this.#given.get(group) ?? 0, floor) + 1 as Term
+    this.#given.set(group, term)
     out.effect({
       run: (post: Post) => {
-        const term = Math.max(store.get(request.group)?.term ?? 0, request.floor) + 1 as Term
-        store.set(request.group, { term, vote: self }, error => {
+        this.#store.save(group, { term, vote: self }, error => {
           post({ kind: 'vote-saved', request, term: error === undefined ? term : 0 as Term } as VoteSaved)
         })
       }
