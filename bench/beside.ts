@@ -36,8 +36,10 @@ export async function runBeside (name: string, options: BenchOptions, steps: rea
             const line = await results.measure(step.name, { server, flush, ...step.settings }, async () => {
               const subject = running.get(server) ?? await starters[server]!(flush)
               running.set(server, subject)
-              settleDisk()
-              if (!options.smoke) warmMemory(step.bytes * 1.3)
+              if (!options.smoke) {
+                settleDisk()
+                warmMemory(step.bytes * 1.3)
+              }
               return await runLoad(step.load({ port: subject.port, serverPid: subject.server.pid, topic: `${name}-${index}-${round}` }))
             }, round)
             lines.set(server, [...lines.get(server) ?? [], line])

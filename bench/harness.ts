@@ -36,7 +36,7 @@ export interface BenchOptions {
 
 /** Reads the options that all benches understand: `[NAME…] --smoke --again --rounds N --rows A,B --servers C,D --out DIR`. */
 export function benchOptions (args: readonly string[] = process.argv.slice(2)): BenchOptions {
-  const { values, positionals } = parseArgs({
+  const { values: named, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
@@ -48,10 +48,13 @@ export function benchOptions (args: readonly string[] = process.argv.slice(2)): 
       out: { type: 'string' }
     }
   })
-  const rounds = Number(values.rounds ?? (values.smoke ? 1 : 5))
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error(`--rounds ${values.rounds}: expected 1 to 100`)
-  return { smoke: values.smoke, again: values.again, rounds, rows: listed(values.rows), servers: listed(values.servers), out: values.out ?? (values.smoke ? undefined : join(projectRoot, 'bench', 'out')), names: positionals }
+  const rounds = Number(named.rounds ?? (named.smoke ? 1 : 5))
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error(`--rounds ${named.rounds}: expected 1 to 100`)
+  return { smoke: named.smoke, again: named.again, rounds, rows: listed(named.rows), servers: listed(named.servers), out: named.out ?? (named.smoke ? undefined : join(projectRoot, 'bench', 'out')), names: positionals }
 }
+
+/** The values of a setting to go through: for a smoke run the last one stands for all. */
+export function values<T> (options: Pick<BenchOptions, 'smoke'>, all: readonly T[]): readonly T[] { return options.smoke ? all.slice(-1) : all }
 
 const listed = (text: string): string[] => text.split(',').filter(Boolean)
 

@@ -1,13 +1,13 @@
 /** `npm run bench -- produce`: one-record requests at 1 to 64 connections, and batches of 16 KiB and 1 MiB, beside the limit. */
 import { runBeside, type Step } from './beside.ts'
-import { benchOptions } from './harness.ts'
+import { benchOptions, values } from './harness.ts'
 
 const options = benchOptions()
 const size = (count: number): number => options.smoke ? Math.max(64, Math.round(count / 10_000)) : count
 const steps: Step[] = []
 
 for (const flush of ['os', 'always'] as const) {
-  for (const [connections, inFlight, count] of [[1, 1, 60_000], [8, 1, 150_000], [64, 1, 250_000], [64, 5, 500_000]] as const) {
+  for (const [connections, inFlight, count] of values(options, [[1, 1, 60_000], [8, 1, 150_000], [64, 1, 250_000], [64, 5, 500_000]] as const)) {
     const requests = size(flush === 'os' ? count : count / 4)
     steps.push({
       name: 'one-record',
@@ -17,8 +17,8 @@ for (const flush of ['os', 'always'] as const) {
       load: target => ({ load: 'produce', ...target, valueBytes: 1024, connections, inFlight, warmupRequests: Math.ceil(requests / 4), requests, secondsMax: 10 })
     })
   }
-  for (const partitions of [1, 8]) {
-    for (const [valueBytes, recordsPerBatch, messages] of [[1024, 15, 1_000_000], [1024, 1000, 1_000_000], [100, 150, 5_000_000]] as const) {
+  for (const partitions of values(options, [1, 8])) {
+    for (const [valueBytes, recordsPerBatch, messages] of values(options, [[1024, 15, 1_000_000], [1024, 1000, 1_000_000], [100, 150, 5_000_000]] as const)) {
       const requests = Math.ceil(size(messages) / recordsPerBatch)
       steps.push({
         name: 'batches',

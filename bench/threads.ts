@@ -12,6 +12,8 @@ const size = (count: number): number => options.smoke ? Math.max(64, Math.round(
 
 type Work<Options> = Omit<Options, 'port' | 'serverPid' | 'topic'>
 
+const threadCounts = options.smoke ? [1, 2] : [1, 2, 4]
+
 const works: Record<string, Work<AppendOptions> | Work<FetchOptions>> = {
   'one-record': { load: 'produce', partitions, valueBytes: 1024, connections: 64, inFlight: 1, warmupRequests: size(60_000), requests: size(250_000), secondsMax: 15 },
   'one-record-5': { load: 'produce', partitions, valueBytes: 1024, connections: 64, inFlight: 5, warmupRequests: size(100_000), requests: size(500_000), secondsMax: 15 },
@@ -24,7 +26,7 @@ const table: string[] = ['| work | threads | messages/s | MB/s | CPU µs per mes
 const lines = new Map<string, Result[]>()
 
 for (let round = 0; round < options.rounds; round++) {
-  for (const threads of [1, 2, 4]) {
+  for (const threads of threadCounts) {
     const settingsOf = (work: string): Record<string, string | number> => ({ work, threads, partitions, connections: works[work]!.connections })
     const wanted = Object.keys(works).filter(work => wants(options.rows, work))
     const known = wanted.every(work => results.has('threads', settingsOf(work), round))
@@ -32,8 +34,10 @@ for (let round = 0; round < options.rounds; round++) {
     try {
       for (const work of wanted) {
         const line = await results.measure('threads', settingsOf(work), async () => {
-          settleDisk()
-          if (!options.smoke) warmMemory(1.3e9)
+          if (!options.smoke) {
+            settleDisk()
+            warmMemory(1.3e9)
+          }
           return await runLoad({ ...works[work]!, port: subject!.port, serverPid: subject!.server.pid, topic: `threads-${work}` } as LoadOptions)
         }, round)
         const key = `${work} ${threads}`
@@ -46,7 +50,7 @@ for (let round = 0; round < options.rounds; round++) {
 }
 
 for (const work of Object.keys(works)) {
-  for (const threads of [1, 2, 4]) {
+  for (const threads of threadCounts) {
     const rounds = lines.get(`${work} ${threads}`)
     if (rounds === undefined) continue
     const line = summary(rounds)

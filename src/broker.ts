@@ -7,7 +7,7 @@
  */
 import { availableParallelism, hostname } from 'node:os'
 import { brokerConfig, type BrokerConfig, type SettingName } from './base/config.ts'
-import { type ThreadIndex } from './base/ids.ts'
+import type { ThreadIndex } from './base/ids.ts'
 import { loggerOptions, openLog, type LogOutput } from './base/logger.ts'
 import { createMetrics, MetricRow } from './base/metrics.ts'
 import { cryptoChance, uuidHex } from './base/prng.ts'
@@ -16,7 +16,7 @@ import { diskQuotas, RealDisk } from './log/disk.ts'
 import { canSharePort, reservePort } from './net/listener.ts'
 import { groupsName, controllerName, listenerName, program, votesName, type ReactorInit, type ReactorSpec } from './reactor.ts'
 import { LocalRuntime } from './runtime/local-runtime.ts'
-import { type ActorSpec, type Placer } from './runtime/program.ts'
+import type { ActorSpec, Placer } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
 import { Supervisor } from './runtime/supervisor.ts'
 

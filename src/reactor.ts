@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { Controller, type Placer as PartitionPlacer } from './actors/controller/controller.ts'
-import { type PartitionSpec, type PartitionsPlaced, type PlacementFailed } from './actors/controller/messages.ts'
+import type { PartitionSpec, PartitionsPlaced, PlacementFailed } from './actors/controller/messages.ts'
 import { GroupCoordinator } from './actors/group/group-coordinator.ts'
 import { groupConfigDefaults } from './actors/group/group-config.ts'
 import { partitionCodecs } from './actors/partition/codec.ts'
@@ -15,9 +15,9 @@ import { QuarantinedPartition } from './actors/partition/quarantined.ts'
 import { Replica } from './actors/replica.ts'
 import { Votes } from './actors/votes/votes.ts'
 import { systemClock } from './base/clock.ts'
-import { type BrokerConfig } from './base/config.ts'
-import { type Effect, type Post } from './base/effect.ts'
-import { type ActorId, type ThreadIndex, type TopicId } from './base/ids.ts'
+import type { BrokerConfig } from './base/config.ts'
+import type { Effect, Post } from './base/effect.ts'
+import type { ActorId, ThreadIndex, TopicId } from './base/ids.ts'
 import { openLog, type Logger, type LoggerOptions } from './base/logger.ts'
 import { MetricRow, metrics } from './base/metrics.ts'
 import { cryptoChance } from './base/prng.ts'
@@ -27,15 +27,17 @@ import { FaultyDisk } from './log/faulty-disk.ts'
 import { HardStateStore } from './log/hard-state-store.ts'
 import { Log, type LogConfig } from './log/log.ts'
 import { SegmentReader } from './log/segment-reader.ts'
+import { findTimestamp } from './log/timestamp-search.ts'
+import type { FetchReader } from './net/fetch-reader.ts'
 import { HttpServer } from './net/http.ts'
 import { Listener } from './net/listener.ts'
 import { metricsPage } from './net/metrics-page.ts'
 import { Network, type BrokerIdentity } from './net/network.ts'
 import { apis } from './protocol/apis.ts'
-import { type Actor } from './runtime/actor.ts'
-import { type ActorContext } from './runtime/cell.ts'
+import type { Actor } from './runtime/actor.ts'
+import type { ActorContext } from './runtime/cell.ts'
 import { Credits } from './runtime/credit.ts'
-import { type Placer, type Program, type RunningProgram, type ThreadContext } from './runtime/program.ts'
+import type { Placer, Program, RunningProgram, ThreadContext } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
 
 export const votesName = 'votes'
@@ -85,6 +87,8 @@ const observeMs = 1000
 /** A thread this busy gets no further partitions, however close their clients are. */
 const utilizationMax = 0.8
 const drainMs = 3000
+/** A batch that is opened to find a timestamp may become this large. */
+const decompressedBytesMax = 64 * 1024 * 1024
 
 export const program: Program<ReactorInit> = {
   codecs: partitionCodecs,
@@ -165,9 +169,23 @@ class Reactor {
       brokerSettings: brokerSettings(config),
       topicDefaults: topicDefaults(config),
       partitionDirectory: (topicId, partition) => this.#partitionDirectory(topicId, partition)
-    }, { self: context.self, runtime: system, credits: new Credits(creditPerPartition), reader: this.#reader, http, metrics: this.#metrics, logger: this.#logger })
+    }, { self: context.self, runtime: system, credits: new Credits(creditPerPartition), reader: this.#fetchReader(), http, metrics: this.#metrics, logger: this.#logger })
     this.#network = network
     return network
+  }
+
+  #fetchReader (): FetchReader {
+    const reader = this.#reader
+    return {
+      read: (directory, plan, bytesMax, minOneBatch, done) => reader.read(directory, plan, bytesMax, minOneBatch, done),
+      copy: bytes => reader.copy(bytes),
+      findTimestamp: (plan, done) => {
+        // The codecs are loaded by the first search: a broker that never opens a batch does not pay for them.
+        import('./record/compression.ts')
+          .then(async ({ decompress }) => await findTimestamp(this.#disk, plan, (codec, payload) => decompress(codec, payload, decompressedBytesMax)))
+          .then(found => done(undefined, found), error => done(error, undefined))
+      }
+    }
   }
 
   /** Listens once this thread knows the topics: a client that came earlier would be told that they do not exist. */
@@ -328,7 +346,7 @@ class Reactor {
 
 /** The controller's way to the supervisor, as effects. */
 function partitionPlacer (placer: Placer, logger: Logger, removeFiles: (topicId: TopicId, partitions: number) => Promise<void>): PartitionPlacer {
-  const effect = (work: (post: Post) => Promise<void>): Effect => ({ run: post => { void work(post) } })
+  const effect = (work: (post: Post) => Promise<void>): Effect => ({ run: post => { work(post).catch(error => logger.error({ error }, 'an effect of the controller failed')) } })
   return {
     place: (topicId, partitions) => effect(async post => {
       try {

@@ -1,7 +1,7 @@
 /** Makes log lines and counters of what happens to actors and threads. */
-import { type Logger } from './base/logger.ts'
+import type { Logger } from './base/logger.ts'
 import { type MetricRow, metrics } from './base/metrics.ts'
-import { type OnRuntimeEvent } from './runtime/runtime-event.ts'
+import type { OnRuntimeEvent } from './runtime/runtime-event.ts'
 
 export function logRuntimeEvents (logger: Logger, row: MetricRow): OnRuntimeEvent {
   return event => {

@@ -48,8 +48,10 @@ async function runCase (work: Case): Promise<Map<string, Result[]>> {
           const subject = await contestants.start(contestant)
           const topic = (): string => `bench-${process.pid}-${topics++}`
           if (round === 0 && run === 0) await work.run(subject, contestant, topic(), 0.2)
-          settleDisk()
-          if (!options.smoke) warmMemory(work.bytes * 1.3)
+          if (!options.smoke) {
+            settleDisk()
+            warmMemory(work.bytes * 1.3)
+          }
           return await work.run(subject, contestant, topic(), 1)
         }, number)
         byContestant.set(label, [...byContestant.get(label) ?? [], line])

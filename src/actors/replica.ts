@@ -6,13 +6,13 @@
  *  follower --(term raised and durable)--> leader --(log was cut)--> follower --(log is ready again)--> new term
  * ```
  */
-import { type Message } from '../base/effect.ts'
-import { type ActorId, type Offset, type Term } from '../base/ids.ts'
-import { type Log, type LogEvent, type LogMessage } from '../log/log.ts'
+import type { Message } from '../base/effect.ts'
+import type { ActorId, Offset, Term } from '../base/ids.ts'
+import type { Log, LogEvent, LogMessage } from '../log/log.ts'
 import { highWatermark } from '../raft/quorum.ts'
 import { lastOffsetDeltaOf, maxTimestampOf } from '../record/record-batch.ts'
-import { type Outbox, type TurnEnd, type Undeliverable } from '../runtime/actor.ts'
-import { type TermRaised } from './votes/messages.ts'
+import type { Outbox, TurnEnd, Undeliverable } from '../runtime/actor.ts'
+import type { TermRaised } from './votes/messages.ts'
 
 /** Correlation of the one question a replica asks by itself; its owner must not use it. */
 const campaignCorrelation = 0

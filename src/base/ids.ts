@@ -1,5 +1,5 @@
 /** The numbers and names that cross module borders, each with its own type. */
-import { type Brand } from './brand.ts'
+import type { Brand } from './brand.ts'
 
 /** Position in a partition and in its Raft log: one number line. A safe integer, 0 or more. */
 export type Offset = Brand<number, 'Offset'>

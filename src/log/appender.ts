@@ -11,10 +11,10 @@
  * A small batch lies in one block, so that it can be read as one piece; a larger one is spread over as many as it needs, its
  * header whole in the first. A block belongs to one segment.
  */
-import { type Offset, type Term } from '../base/ids.ts'
+import type { Offset, Term } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
 import { batchBytesOf, batchHeaderBytes, nextOffsetOf, stamp } from '../record/record-batch.ts'
-import { type Block, type BlockHolder, type BlockPool } from './block-pool.ts'
+import type { Block, BlockHolder, BlockPool } from './block-pool.ts'
 
 /** Written blocks that one log keeps for reads, while nobody else needs them. */
 const tailBlocksMax = 16

@@ -15,8 +15,8 @@
  */
 import { join } from 'node:path'
 import { crc32c } from '../base/crc32c.ts'
-import { type Offset } from '../base/ids.ts'
-import { type Disk, type DiskFile } from './disk.ts'
+import type { Offset } from '../base/ids.ts'
+import type { Disk, DiskFile } from './disk.ts'
 import { readWhole, syncFile, writeAt } from './checked-file.ts'
 
 const magic = 0x524d5163

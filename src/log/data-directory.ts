@@ -13,9 +13,9 @@
 import { join } from 'node:path'
 import { type Chance, uuidHex } from '../base/prng.ts'
 import { decode, encode } from '../base/msgpack.ts'
-import { type PartitionIndex, type TopicId } from '../base/ids.ts'
+import type { PartitionIndex, TopicId } from '../base/ids.ts'
 import { readChecked, readWhole, syncFile, writeAt, writeChecked } from './checked-file.ts'
-import { type Disk } from './disk.ts'
+import type { Disk } from './disk.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 
 const formatVersion = 1

@@ -7,8 +7,8 @@
  */
 import { dirname } from 'node:path'
 import { assert } from '../base/assert.ts'
-import { type Chance } from '../base/prng.ts'
-import { type Disk, type DiskDone, type DiskFile, type FileStat } from './disk.ts'
+import type { Chance } from '../base/prng.ts'
+import type { Disk, DiskDone, DiskFile, FileStat } from './disk.ts'
 import { MemoryFile } from './memory-file.ts'
 
 export type DiskOperation = 'open' | 'write' | 'read' | 'sync' | 'truncate' | 'rename' | 'remove' | 'sync-folder' | 'look'

@@ -11,9 +11,9 @@
 import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { crc32c } from '../base/crc32c.ts'
-import { type Term } from '../base/ids.ts'
+import type { Term } from '../base/ids.ts'
 import { readWhole, replaceWhole, writeAt } from './checked-file.ts'
-import { type Disk, type DiskFile } from './disk.ts'
+import type { Disk, DiskFile } from './disk.ts'
 
 export interface HardState {
   readonly term: Term

@@ -4,7 +4,7 @@
  *
  * On disk (`leader-epochs`), rewritten when a term is added or cut: a checked file of (term u32 | start offset f64) entries.
  */
-import { type Offset, type Term } from '../base/ids.ts'
+import type { Offset, Term } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
 
 export interface LeaderEpoch {

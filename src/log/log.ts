@@ -8,17 +8,17 @@
  * One group write is under way at a time; what is appended meanwhile forms the next group. The log is itself the effect that
  * writes a group, so a group costs no closure. Nothing here waits: work leaves as effects and comes back through {@link Log.handle}.
  */
-import { type Clock } from '../base/clock.ts'
-import { type Effect, type EffectSink, type Message, type Post } from '../base/effect.ts'
-import { type Offset, type Term } from '../base/ids.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Effect, EffectSink, Message, Post } from '../base/effect.ts'
+import type { Offset, Term } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
 import { batchBytesOf } from '../record/record-batch.ts'
 import { Appender } from './appender.ts'
-import { type BlockPool } from './block-pool.ts'
+import type { BlockPool } from './block-pool.ts'
 import { bootHash, Checkpoint, type CheckpointState, type LogPoint } from './checkpoint.ts'
 import { syncFile, writeChecked } from './checked-file.ts'
 import { type Disk, type DiskFile, isDiskFull } from './disk.ts'
-import { type LeaderEpochs } from './leader-epochs.ts'
+import type { LeaderEpochs } from './leader-epochs.ts'
 import { appendIndexes, copyFile, cutFile, cutIndexes, findBatch, loadIndexes, loadMaxTimestamp, openSegment, removeSegments, saveIndexes } from './segment-files.ts'
 import { epochsFormatVersion, epochsPath, type LogDamage, type RecoveredLog, recoverLog } from './recovery.ts'
 import { expiredSegments } from './retention.ts'

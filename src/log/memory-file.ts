@@ -1,5 +1,5 @@
 /** Bytes of a file held in memory, in chunks that exist only where something was written; and what a crash would leave of them. */
-import { type Chance } from '../base/prng.ts'
+import type { Chance } from '../base/prng.ts'
 
 const chunkBytes = 65536
 const sectorBytes = 512

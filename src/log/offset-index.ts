@@ -3,7 +3,7 @@
  *
  * On disk (`<base>.index`), big-endian, 8 bytes an entry: offset minus the segment's base u32 | position u32.
  */
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
 
 export const offsetEntryBytes = 8

@@ -3,9 +3,9 @@
  * newest two are kept; one that is damaged, or lies above the end of the log, is passed over and removed.
  */
 import { join } from 'node:path'
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 import { readChecked, writeChecked } from './checked-file.ts'
-import { type Disk } from './disk.ts'
+import type { Disk } from './disk.ts'
 import { offsetName, offsetOfName } from './segment.ts'
 
 const formatVersion = 1

@@ -3,7 +3,7 @@
  * gets a small buffer of its own rather than wait for a lease that a slow client holds.
  */
 import { assert } from '../base/assert.ts'
-import { type ReadLease } from './segment-reader.ts'
+import type { ReadLease } from './segment-reader.ts'
 
 const classBytesMin = 16384
 const smallBytes = 16384

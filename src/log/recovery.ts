@@ -12,14 +12,14 @@
  * them. Anything else is damage: the log is not opened. After a clean close the file ends where the checkpoint says, and nothing is scanned.
  */
 import { join } from 'node:path'
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 import { groupBytesMax } from './appender.ts'
-import { type Disk } from './disk.ts'
+import type { Disk } from './disk.ts'
 import { readChecked, readWhole } from './checked-file.ts'
 import { type FoundCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import { offsetEntryBytes, OffsetIndex } from './offset-index.ts'
-import { type Scan, type ScanResult } from './scan.ts'
+import type { Scan, ScanResult } from './scan.ts'
 import { cutFile, removeSegments, saveIndexes } from './segment-files.ts'
 import { offsetOfName, Segment, segmentPath } from './segment.ts'
 import { TimeIndex } from './time-index.ts'

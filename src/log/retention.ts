@@ -1,6 +1,6 @@
 /** Which segments are too old or too many: whole ones, oldest first, never the newest. */
-import { type Offset } from '../base/ids.ts'
-import { type Segment } from './segment.ts'
+import type { Offset } from '../base/ids.ts'
+import type { Segment } from './segment.ts'
 
 export interface RetentionLimits {
   /** -1: no limit. */

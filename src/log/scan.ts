@@ -2,13 +2,13 @@
  * Reads a segment's file batch by batch and checks every checksum: for recovery and for the scrub. It keeps no state and takes
  * plain data in and out, so it can run on another thread.
  */
-import { type Offset, type Term } from '../base/ids.ts'
+import type { Offset, Term } from '../base/ids.ts'
 import {
   baseOffsetOf, batchBytesOf, batchHeaderBytes, batchMagic, BatchFault, leaderEpochOf, magicOf, maxTimestampOf, nextOffsetOf,
   validateStoredBatch
 } from '../record/record-batch.ts'
-import { type LeaderEpoch } from './leader-epochs.ts'
-import { type Disk } from './disk.ts'
+import type { LeaderEpoch } from './leader-epochs.ts'
+import type { Disk } from './disk.ts'
 import { readAt } from './checked-file.ts'
 
 export interface ScanRequest {

@@ -2,10 +2,10 @@
  * Reads closed segments again in small steps, so that a disk's silent damage is found before the other replicas' copies are
  * gone. The owner runs one scan per step, wherever it likes and as rarely as it likes, and brings the result back.
  */
-import { type Offset } from '../base/ids.ts'
-import { type Log } from './log.ts'
-import { type LogDamage } from './recovery.ts'
-import { type ScanRequest, type ScanResult } from './scan.ts'
+import type { Offset } from '../base/ids.ts'
+import type { Log } from './log.ts'
+import type { LogDamage } from './recovery.ts'
+import type { ScanRequest, ScanResult } from './scan.ts'
 import { segmentPath } from './segment.ts'
 
 const stepBytes = 8 << 20

@@ -1,8 +1,8 @@
 /** The slow work on a log's files: creating, closing, cutting, copying and removing segments. Plain functions of their arguments. */
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 import { baseOffsetOf, nextOffsetOf } from '../record/record-batch.ts'
 import { readAt, readWhole, replaceWhole, syncFile, writeAt } from './checked-file.ts'
-import { type Disk, type DiskFile } from './disk.ts'
+import type { Disk, DiskFile } from './disk.ts'
 import { offsetEntryBytes, OffsetIndex, segmentSpanMax } from './offset-index.ts'
 import { walkBatches } from './scan.ts'
 import { type Segment, segmentPath } from './segment.ts'

@@ -8,12 +8,12 @@
  *                                 ^ lease.bytes                                          ^
  * ```
  */
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
 import { batchBytesOf, batchHeaderBytes, batchMagic, magicOf, nextOffsetOf, baseOffsetOf } from '../record/record-batch.ts'
-import { type Disk, type DiskFile } from './disk.ts'
+import type { Disk, DiskFile } from './disk.ts'
 import { readWhole } from './checked-file.ts'
-import { type ReadPlan } from './log.ts'
+import type { ReadPlan } from './log.ts'
 import { OffsetIndex, segmentSpanMax } from './offset-index.ts'
 import { ReadBuffers, type ReadBuffer } from './read-buffers.ts'
 import { segmentPath } from './segment.ts'

@@ -3,9 +3,9 @@
  * keeps its sparse indexes here; a closed one leaves them in its files, from where readers load them.
  */
 import { join } from 'node:path'
-import { type Offset } from '../base/ids.ts'
-import { type DiskFile } from './disk.ts'
-import { type ScanResult } from './scan.ts'
+import type { Offset } from '../base/ids.ts'
+import type { DiskFile } from './disk.ts'
+import type { ScanResult } from './scan.ts'
 import { OffsetIndex } from './offset-index.ts'
 import { TimeIndex } from './time-index.ts'
 

@@ -6,7 +6,7 @@
  * On disk (`<base>.timeindex`), big-endian, 12 bytes an entry: timestamp i64 | offset minus the segment's base u32. When the
  * segment or the log is closed, one entry more holds the segment's largest timestamp.
  */
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 
 export const timeEntryBytes = 12
 

@@ -1,11 +1,11 @@
 /** Finds records by time: off the hot path, on the disk, from a plan that the log's owner hands out. */
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 import {
   baseOffsetOf, baseTimestampOf, batchBytesOf, batchHeaderBytes, codecOf, isLogAppendTime, maxTimestampOf, nextOffsetOf, recordCountOf
 } from '../record/record-batch.ts'
 import { readRecords } from '../record/records.ts'
 import { readWhole } from './checked-file.ts'
-import { type Disk } from './disk.ts'
+import type { Disk } from './disk.ts'
 import { OffsetIndex, segmentSpanMax } from './offset-index.ts'
 import { walkBatches } from './scan.ts'
 import { type Segment, segmentPath } from './segment.ts'

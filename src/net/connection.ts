@@ -14,7 +14,7 @@
  */
 import net from 'node:net'
 import { assert } from '../base/assert.ts'
-import { type FramePool } from './frame-pool.ts'
+import type { FramePool } from './frame-pool.ts'
 
 /** A frame grows in steps of this size at first, so that a length that lies costs no memory. */
 const assemblyBytesStart = 1024 * 1024 + 64 * 1024
@@ -79,8 +79,13 @@ export class Connection {
   #draining = false
 
   constructor (options: {
-    id: number, handle: unknown, remote: string, owner: ConnectionOwner, limits: ConnectionLimits
-    shared: Uint8Array, pool: FramePool
+    id: number,
+    handle: unknown,
+    remote: string,
+    owner: ConnectionOwner,
+    limits: ConnectionLimits
+    shared: Uint8Array,
+    pool: FramePool
   }) {
     this.id = options.id
     this.remote = options.remote

@@ -1,6 +1,6 @@
 /** One request of a client on its way to an answer. Answers leave in the order of the requests, whatever order they are ready in. */
-import { type AnyApi } from '../protocol/api.ts'
-import { type Session } from './session.ts'
+import type { AnyApi } from '../protocol/api.ts'
+import type { Session } from './session.ts'
 
 export class Exchange {
   readonly session: Session
@@ -15,6 +15,8 @@ export class Exchange {
   silent = false
   /** Called when the answer's bytes have left, or never will: gives lent memory back. */
   release: (() => void) | undefined
+  /** Called when the client has left before there is an answer: work that only waits can stop. */
+  abandoned: (() => void) | undefined
 
   constructor (session: Session, api: AnyApi, version: number, correlationId: number) {
     this.session = session
@@ -25,6 +27,10 @@ export class Exchange {
 
   /** Ends the exchange with an answer. */
   answer (response: unknown): void {
+    if (this.session.connection.closed) {
+      this.release?.()
+      return
+    }
     this.response = response
     this.done = true
     this.session.advance()

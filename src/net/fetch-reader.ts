@@ -1,7 +1,8 @@
 /** What the network part needs of the log: bytes of segment files, read on the thread that sends them. */
-import { type Fetched } from '../actors/partition/messages.ts'
+import type { Fetched, ListedOffset } from '../actors/partition/messages.ts'
 
 type ReadPlan = NonNullable<Fetched['plan']>
+type TimestampPlan = NonNullable<ListedOffset['plan']>
 
 /** Lent memory. `bytes` stays as it is until `release`, which is called exactly once. */
 export interface ReadLease {
@@ -18,6 +19,6 @@ export interface FetchReader {
   read (directory: string, plan: ReadPlan, bytesMax: number, minOneBatch: boolean, done: (error: Error | undefined, lease: ReadLease | undefined) => void): void
   /** Copies borrowed bytes into memory that may be kept until released. */
   copy (bytes: Uint8Array): ReadLease
-  /** Finds the first record at or after `timestamp` in the plan's bytes. `found` is undefined when there is none. */
-  findTimestamp (directory: string, plan: ReadPlan, timestamp: number, done: (error: Error | undefined, found: { offset: number, timestamp: number, leaderEpoch: number } | undefined) => void): void
+  /** Searches for the record that the plan describes. `found` is undefined when there is none. */
+  findTimestamp (plan: TimestampPlan, done: (error: unknown, found: { readonly offset: number, readonly timestamp: number } | undefined) => void): void
 }

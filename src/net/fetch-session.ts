@@ -4,8 +4,8 @@
  *
  * Source: KIP-227.
  */
-import { type RequestOf } from '../protocol/api.ts'
-import { type fetch } from '../protocol/apis/fetch.ts'
+import type { RequestOf } from '../protocol/api.ts'
+import type { fetch } from '../protocol/apis/fetch.ts'
 
 type Request = RequestOf<typeof fetch>
 

@@ -5,7 +5,7 @@
  */
 import http from 'node:http'
 import { Duplex } from 'node:stream'
-import { type Connection } from './connection.ts'
+import type { Connection } from './connection.ts'
 
 export interface HttpPages {
   /** Whether this broker serves; the text says why not. */
@@ -25,7 +25,7 @@ export class HttpServer {
     this.#pages = pages
     // Never listens: connections come from the broker's own port.
     this.#server = http.createServer({ maxHeaderSize: headerBytesMax, requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
-      (request, response) => { void this.#answer(request, response) })
+      (request, response) => { this.#answer(request, response).catch(() => response.destroy()) })
     this.#server.on('clientError', (_error, socket) => socket.destroy())
   }
 

@@ -1,6 +1,6 @@
 /** This thread's copy of the cluster's metadata, kept current by the controller. Answers Metadata and finds a partition's actor without leaving the thread. */
-import { type TopicId } from '../base/ids.ts'
-import { type MetadataChanged, type MetadataImage, type TopicImage } from '../actors/controller/messages.ts'
+import type { TopicId } from '../base/ids.ts'
+import type { MetadataChanged, MetadataImage, TopicImage } from '../actors/controller/messages.ts'
 
 export class MetadataCache {
   readonly #byName = new Map<string, TopicImage>()

@@ -8,26 +8,26 @@
  * what it keeps, when it returns. A request is admitted only with credit of the actors it goes to; without, its
  * connection is not read until there is some.
  */
-import { type MetadataChanged, type MetadataImage } from '../actors/controller/messages.ts'
+import type { MetadataChanged, MetadataImage } from '../actors/controller/messages.ts'
 import { ErrorCode } from '../base/error-code.ts'
-import { type ActorId, type TopicId } from '../base/ids.ts'
-import { type Logger } from '../base/logger.ts'
+import type { ActorId, TopicId } from '../base/ids.ts'
+import type { Logger } from '../base/logger.ts'
 import { apiIndex, type MetricRow, metrics } from '../base/metrics.ts'
-import { type AnyApi } from '../protocol/api.ts'
+import type { AnyApi } from '../protocol/api.ts'
 import { advertise, apis } from '../protocol/apis.ts'
 import { readRequest, readRequestHeader, type RequestHeader } from '../protocol/frame.ts'
 import { ProtocolError } from '../protocol/protocol-error.ts'
 import { Reader } from '../protocol/reader.ts'
 import { Writer } from '../protocol/writer.ts'
-import { type Actor, type Message, type Outbox, type Reply, type Request } from '../runtime/actor.ts'
-import { type Credits, type CreditWanted } from '../runtime/credit.ts'
+import type { Actor, Message, Outbox, Reply, Request, Undeliverable } from '../runtime/actor.ts'
+import type { Credits, CreditWanted } from '../runtime/credit.ts'
 import { Connection, type ConnectionLimits, type ConnectionOwner } from './connection.ts'
 import { Exchange } from './exchange.ts'
-import { type FetchReader } from './fetch-reader.ts'
+import type { FetchReader } from './fetch-reader.ts'
 import { FramePool } from './frame-pool.ts'
 import { MetadataCache } from './metadata-cache.ts'
 import { OpenRequests, type Asker } from './open-requests.ts'
-import { type Question } from './questions.ts'
+import type { Question } from './questions.ts'
 import { routedApis, routes, type Handler } from './routes.ts'
 import { Session } from './session.ts'
 
@@ -285,10 +285,17 @@ export class Network implements Actor, ConnectionOwner {
   /**
    * Sends a question to an actor; its answer goes to `asker`. Becomes a request by getting `replyTo` and `correlation`.
    *
+   * With too many questions open it is answered at once, as if the actor's mailbox were full.
+   *
    * @param bytes  credit that was taken for it, given back with the answer
    * @returns the question's correlation, for {@link forget}
    */
   ask (asker: Asker, part: number, target: ActorId, question: Question, bytes: number, deadlineMs: number): number {
+    if (this.#open.room === 0) {
+      if (bytes > 0) this.#credits.give(target, bytes)
+      asker.answered(part, tooManyOpen)
+      return 0
+    }
     const correlation = this.#open.open(asker, part, target, bytes)
     const request = question as { -readonly [K in keyof Request]: Request[K] }
     request.replyTo = this.#self
@@ -363,6 +370,7 @@ export class Network implements Actor, ConnectionOwner {
 }
 
 const offered = advertise(routedApis)
+const tooManyOpen: Undeliverable = { kind: 'undeliverable', correlation: 0, reason: 'mailbox-full' }
 const idleReason = 'idle'
 /** Ends of connections that are nobody's fault and no news. */
 const quietReasons = new Set(['', 'ECONNRESET', 'EPIPE', idleReason, 'the broker stops'])

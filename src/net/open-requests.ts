@@ -3,8 +3,8 @@
  * Flat arrays indexed by slot, so that a request costs no object of its own; a correlation carries the slot and
  * its generation, so that an answer that comes late, or twice, finds nothing.
  */
-import { type ActorId } from '../base/ids.ts'
-import { type Reply } from '../runtime/actor.ts'
+import type { ActorId } from '../base/ids.ts'
+import type { Reply } from '../runtime/actor.ts'
 
 /** Whoever asked: gets the answer, or 'undeliverable' when there will be none. */
 export interface Asker {

@@ -1,8 +1,8 @@
 /** Which function serves each API. What stands here is what ApiVersions offers; a handler returns false to be offered the request again later. */
-import { type RequestOf } from '../protocol/api.ts'
-import { type ApiName, type Apis } from '../protocol/apis.ts'
-import { type Exchange } from './exchange.ts'
-import { type Network } from './network.ts'
+import type { RequestOf } from '../protocol/api.ts'
+import type { ApiName, Apis } from '../protocol/apis.ts'
+import type { Exchange } from './exchange.ts'
+import type { Network } from './network.ts'
 import { handleFetch } from './requests/fetch.ts'
 import {
   handleDeleteGroups, handleDescribeGroups, handleFindCoordinator, handleHeartbeat, handleJoinGroup, handleLeaveGroup,

@@ -1,10 +1,10 @@
 /** What the broker keeps of one connected client: its connection, its requests in order, its fetch session. */
 import { assert } from '../base/assert.ts'
 import { writeResponse } from '../protocol/frame.ts'
-import { type Writer } from '../protocol/writer.ts'
-import { type Connection } from './connection.ts'
-import { type Exchange } from './exchange.ts'
-import { type FetchSession } from './fetch-session.ts'
+import type { Writer } from '../protocol/writer.ts'
+import type { Connection } from './connection.ts'
+import type { Exchange } from './exchange.ts'
+import type { FetchSession } from './fetch-session.ts'
 
 /** Requests of one client that may be under way; above it the client's socket is not read. */
 const exchangesMax = 128
@@ -64,6 +64,7 @@ export class Session {
   close (): void {
     for (const exchange of this.#exchanges) {
       if (exchange.done) exchange.release?.()
+      else exchange.abandoned?.()
     }
     this.#exchanges.length = 0
   }

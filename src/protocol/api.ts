@@ -1,7 +1,7 @@
 /** One API: its key, its versions and the layout of its messages, and per version the functions that read and write them. */
 import { assert } from '../base/assert.ts'
 import { compileReader, compileWriter, type Read, type Write } from './compile.ts'
-import { type Fields, type ReadOf, type WriteOf } from './schema.ts'
+import type { Fields, ReadOf, WriteOf } from './schema.ts'
 
 /** Reads and writes one version of an API's messages, without frame and header. */
 export interface Codec<Request extends Fields, Response extends Fields> {

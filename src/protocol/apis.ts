@@ -1,5 +1,5 @@
 /** All APIs, by key, that we can read and write. Which of them a broker offers is decided by who routes them. */
-import { type AnyApi } from './api.ts'
+import type { AnyApi } from './api.ts'
 import { alterConfigs } from './apis/alter-configs.ts'
 import { apiVersions } from './apis/api-versions.ts'
 import { createPartitions } from './apis/create-partitions.ts'

@@ -7,9 +7,9 @@
  * The text is made of the definitions in `apis/` alone, nothing from outside gets in.
  */
 import { assert } from '../base/assert.ts'
-import { type Reader } from './reader.ts'
-import { type AnyField, type Fields } from './schema.ts'
-import { type Writer } from './writer.ts'
+import type { Reader } from './reader.ts'
+import type { AnyField, Fields } from './schema.ts'
+import type { Writer } from './writer.ts'
 
 export type Read<T> = (reader: Reader) => T
 export type Write<T> = (writer: Writer, value: T) => void

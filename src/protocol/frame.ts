@@ -9,12 +9,12 @@
  * Request header version 0 (no client id) belongs to one API between old brokers and is not spoken.
  */
 import { assert } from '../base/assert.ts'
-import { type AnyApi, type Codec, type RequestToWrite, type ResponseOf, type ResponseToRead } from './api.ts'
+import type { AnyApi, Codec, RequestToWrite, ResponseOf, ResponseToRead } from './api.ts'
 import { apiOf } from './apis.ts'
 import { ProtocolError } from './protocol-error.ts'
-import { type Reader } from './reader.ts'
-import { type Fields, type ReadOf } from './schema.ts'
-import { type Writer } from './writer.ts'
+import type { Reader } from './reader.ts'
+import type { Fields, ReadOf } from './schema.ts'
+import type { Writer } from './writer.ts'
 
 /** Bytes of the length that precedes every frame. */
 export const lengthBytes = 4

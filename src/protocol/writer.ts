@@ -146,9 +146,10 @@ export class Writer {
     this.#position += 16
   }
 
+  /** A text longer than the protocol's 32767 bytes, such as an error message that quotes a name, is cut at a character. */
   string (value: string): void {
     const length = textBytes(value)
-    assert(length <= stringBytesMax, 'a string of more than 32767 bytes')
+    if (length > stringBytesMax) return this.string(cutText(value))
     this.int16(length)
     this.#text(value, length)
   }
@@ -158,8 +159,10 @@ export class Writer {
     else this.string(value)
   }
 
+  /** Cut like {@link string}. */
   compactString (value: string): void {
     const length = textBytes(value)
+    if (length > stringBytesMax) return this.compactString(cutText(value))
     this.uvarint(length + 1)
     this.#text(value, length)
   }
@@ -261,6 +264,11 @@ function textBytes (value: string): number {
     if (value.charCodeAt(i) > 0x7f) return Buffer.byteLength(value)
   }
   return length
+}
+
+function cutText (value: string): string {
+  // As a stream: the character that the cut went through is left out.
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.from(value).subarray(0, stringBytesMax), { stream: true })
 }
 
 function parseUuid (value: string): void {

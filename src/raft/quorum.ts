@@ -1,6 +1,6 @@
 /** What a set of voters has agreed on, computed from what each of them holds. */
 import { assert } from '../base/assert.ts'
-import { type Offset } from '../base/ids.ts'
+import type { Offset } from '../base/ids.ts'
 
 /**
  * Returns the high watermark that the voters' durable offsets now allow.

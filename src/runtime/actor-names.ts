@@ -1,5 +1,5 @@
 /** Hands out actor ids: permanent for a name, so that a restarted or moved actor keeps its address. */
-import { type ActorId } from '../base/ids.ts'
+import type { ActorId } from '../base/ids.ts'
 
 export class ActorNames {
   readonly #ids = new Map<string, ActorId>()

@@ -18,79 +18,23 @@
  * {@link Undeliverable} only if it cannot be put into a mailbox.
  */
 import { assert } from '../base/assert.ts'
-import { type Effect, type Message } from '../base/effect.ts'
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
-import { turnEnd, type Actor, type Request, type TimerId, type Undeliverable } from './actor.ts'
+import type { Effect, Message } from '../base/effect.ts'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
+import { turnEnd, type Request, type TimerId, type Undeliverable } from './actor.ts'
 import { Asks } from './asks.ts'
-import { Cell, type ActorContext, type ActorFactory, type CellHost } from './cell.ts'
+import { Cell, type ActorFactory, type CellHost } from './cell.ts'
 import { Codecs } from './codec.ts'
 import { Doorbell } from './doorbell.ts'
 import { Held } from './held.ts'
 import { Link, type LinkEnds } from './link.ts'
+import { Lives } from './lives.ts'
 import { Mailbox } from './mailbox.ts'
-import { ActorState, Placement, stateOf, threadOf, versionOf } from './placement.ts'
+import { ActorState, Placement, stateOf, threadOf } from './placement.ts'
 import { memoryOf } from './ring.ts'
-import { type OnRuntimeEvent } from './runtime-event.ts'
 import { nodeScheduler, type Scheduler } from './scheduler.ts'
+import { systemLimits, type ActorSystemOptions, type SystemLimits, type SystemStats } from './system-options.ts'
 import { createThreadWords, currentActorWord } from './thread-words.ts'
 import { Timers } from './timers.ts'
-
-export const systemLimits = {
-  /** Requests and plain tells that may wait in one mailbox; further ones are refused. */
-  mailboxRequestsMax: 8192,
-  /** Everything in one mailbox. The difference is for replies, results and timers, which were admitted with what caused them. */
-  mailboxMax: 65_536,
-  timersMax: 131_072,
-  asksMax: 65_536,
-  /** Receives of one turn: more means that actors send each other messages without end. */
-  receivesPerTurnMax: 1_000_000,
-  /** Times that a turn's end may lead to another one in the same turn. */
-  turnEndRoundsMax: 4,
-  /** Answers that came too late and are still to be dropped when they come. */
-  lateRepliesMax: 4096,
-  heldBytesMax: 4 << 20,
-  heldMs: 5000,
-  /** Longest sleep of a thread with rings; a doorbell ends it sooner. */
-  sleepMs: 1000,
-  messageBytesMax: 128 << 20,
-  waitingBytesMax: 8 << 20,
-  restartFirstMs: 20,
-  restartMsMax: 5000,
-  /** An actor that ran this long has recovered: its next crash counts as the first. */
-  restartStableMs: 60_000,
-  restartAttemptsMax: 100,
-  closeMs: 10_000
-}
-export type SystemLimits = typeof systemLimits
-
-export interface ActorSystemOptions {
-  readonly thread?: ThreadIndex
-  readonly placement?: Placement
-  readonly codecs?: Codecs
-  readonly scheduler?: Scheduler
-  /** This thread's shared words. Only needed where other threads ring or watch. */
-  readonly words?: SharedArrayBuffer
-  readonly links?: readonly LinkEnds[]
-  readonly limits?: Partial<SystemLimits>
-  readonly onEvent?: OnRuntimeEvent
-}
-
-/** Counted from the start of the system. */
-export interface SystemStats {
-  readonly actors: number
-  readonly turns: number
-  readonly receives: number
-  readonly framesReceived: number
-  /** Requests answered with Undeliverable because they could not be delivered. */
-  readonly refused: number
-  /** Messages that nobody waits for and that could not be delivered. */
-  readonly dropped: number
-  readonly crashes: number
-  readonly openAsks: number
-  readonly timers: number
-  readonly waitingBytes: number
-  readonly heldBytes: number
-}
 
 /** Messages between the systems themselves travel to this id, which no actor has. */
 const systemId = 0xffffff as ActorId
@@ -100,30 +44,22 @@ interface ActorDown extends Message { readonly kind: 'actor-down', readonly acto
 interface EndMark extends Message { readonly kind: 'end-mark', readonly actor: ActorId, readonly from: ThreadIndex }
 type SystemMessage = ActorDown | EndMark
 
-/** An actor that leaves this thread, and whose end marks have come. */
-interface Leaving {
-  readonly marks: Set<ThreadIndex>
-  /** Version of its placement since when senders hold their messages; requests sent before will not be answered. */
-  version: number
-  finish: (() => void) | undefined
-}
-
 export class ActorSystem implements CellHost {
   readonly thread: ThreadIndex
   readonly placement: Placement
   readonly #codecs: Codecs
   readonly #scheduler: Scheduler
   readonly #limits: SystemLimits
-  readonly #onEvent: OnRuntimeEvent
   readonly #words: Int32Array
-  readonly #cells: (Cell | undefined)[] = []
+  readonly #lives: Lives
+  /** By id; kept by {@link Lives}. */
+  readonly #cells: readonly (Cell | undefined)[]
   readonly #links: (Link | undefined)[] = []
   readonly #runQueue = new Mailbox<Cell>(1 << 20, 64)
   readonly #timers: Timers<Cell>
   readonly #asks: Asks
   readonly #held: Held
   readonly #late = new Set<number>()
-  readonly #leaving = new Map<ActorId, Leaving>()
   readonly #effects: Effect[] = []
   #turnEnds: Cell[] = []
   #turnEndsSpare: Cell[] = []
@@ -162,12 +98,23 @@ export class ActorSystem implements CellHost {
     this.#codecs = options.codecs ?? new Codecs()
     this.#scheduler = options.scheduler ?? nodeScheduler
     this.#limits = { ...systemLimits, ...options.limits }
-    this.#onEvent = options.onEvent ?? (() => {})
     this.#words = new Int32Array(options.words ?? createThreadWords())
     this.#timers = new Timers(this.#limits.timersMax)
     this.#asks = new Asks(this.#limits.asksMax)
     this.#held = new Held(this.#codecs, { bytesMax: this.#limits.heldBytesMax, waitMs: this.#limits.heldMs })
     this.#now = this.#scheduler.clock.monotonicMs()
+    this.#lives = new Lives({
+      thread: this.thread,
+      placement: this.placement,
+      scheduler: this.#scheduler,
+      limits: this.#limits,
+      onEvent: options.onEvent ?? (() => {}),
+      begin: () => { this.#begin(); return this.#now },
+      runStarted: cell => this.#runStarted(cell),
+      forget: (cell, version, reason) => this.#forget(cell, version, reason),
+      allMarked: marks => this.#links.every((link, thread) => link === undefined || marks.has(thread as ThreadIndex))
+    })
+    this.#cells = this.#lives.cells
     for (const ends of options.links ?? []) this.connect(ends)
   }
 
@@ -206,29 +153,14 @@ export class ActorSystem implements CellHost {
    * Starts an actor on this thread. Resolves when it runs; failed starts are tried again with back-off.
    * @throws when it was stopped or given up before it ran
    */
-  start (id: ActorId, factory: ActorFactory): Promise<void> {
-    assert(this.#cells[id] === undefined, 'actor id is taken on this thread')
+  async start (id: ActorId, factory: ActorFactory): Promise<void> {
     assert(!this.#closed, 'actor system is closed')
-    const cell = new Cell(id, factory, this, this.#limits.mailboxMax)
-    this.#cells[id] = cell
-    // One on the move stays `moving` until it runs, so that senders go on holding what they have for it.
-    const moving = this.stateOf(id) === ActorState.moving
-    this.placement.set(id, this.thread, moving ? ActorState.moving : ActorState.starting)
-    return new Promise((resolve, reject) => {
-      cell.onStarted = error => error === undefined ? resolve() : reject(error)
-      this.#launch(cell)
-    })
+    await this.#lives.start(new Cell(id, factory, this, this.#limits.mailboxMax))
   }
 
   /** Stops an actor for good: what waits for it is refused, its `close` is awaited. */
   async stop (id: ActorId): Promise<void> {
-    const cell = this.#cells[id]
-    if (cell === undefined) return
-    this.#begin()
-    this.#end(cell, ActorState.dead, 'dead')
-    this.#drain()
-    await this.#closeActor(cell)
-    if (this.#cells[id] === cell) this.#cells[id] = undefined
+    await this.#lives.stop(id)
   }
 
   /**
@@ -236,21 +168,7 @@ export class ActorSystem implements CellHost {
    * Resolves after every peer's {@link markEnd} has come through its ring, so nothing more can arrive, and `close` is done.
    */
   async leave (id: ActorId): Promise<void> {
-    const cell = this.#cells[id]
-    assert(cell !== undefined, 'no such actor to leave this thread')
-    if (cell.state === ActorState.running) cell.state = ActorState.moving
-    await new Promise<void>(resolve => {
-      const leaving = this.#leavingOf(id)
-      leaving.version = versionOf(this.placement.lookup(id))
-      leaving.finish = resolve
-      this.#maybeLeft(id)
-    })
-    this.#begin()
-    this.#end(cell, ActorState.moving, 'moved')
-    this.#leaving.delete(id)
-    this.#drain()
-    await this.#closeActor(cell)
-    if (this.#cells[id] === cell) this.#cells[id] = undefined
+    await this.#lives.leave(id)
   }
 
   /** Says to the thread that `actor` leaves that nothing sent before this will follow. */
@@ -263,7 +181,7 @@ export class ActorSystem implements CellHost {
   /** Stops every actor and gives up the thread's timers and doorbell. */
   async close (): Promise<void> {
     if (this.#closed) return
-    await Promise.all(this.#cells.map(cell => cell === undefined ? undefined : this.stop(cell.self)))
+    await Promise.all(this.#cells.map(async cell => { if (cell !== undefined) await this.stop(cell.self) }))
     this.#closed = true
     this.#disarm?.()
     this.#doorbell?.close()
@@ -275,6 +193,8 @@ export class ActorSystem implements CellHost {
   connect (ends: LinkEnds): void {
     const { messageBytesMax, waitingBytesMax } = this.#limits
     this.#links[ends.thread] = new Link(ends, this.#codecs, { messageBytesMax, waitingBytesMax })
+    // It is new: it holds what it has for an actor that leaves, from the beginning.
+    this.#lives.markAll(ends.thread)
     this.#doorbell ??= new Doorbell(this.#words, this.#plan, this.#limits.sleepMs)
     this.#begin()
   }
@@ -284,26 +204,28 @@ export class ActorSystem implements CellHost {
     this.#begin()
     this.#links[thread] = undefined
     this.#asks.endThread(thread, (asker, correlation) => this.#endAsk(asker, correlation, 'restarting'))
-    for (const id of this.#leaving.keys()) this.#maybeLeft(id)
+    this.#lives.markAll(thread)
     this.#drain()
   }
 
   stats (): SystemStats {
     let actors = 0
     for (const cell of this.#cells) if (cell !== undefined) actors++
-    let waitingBytes = 0
-    for (const link of this.#links) waitingBytes += link?.waitingBytes ?? 0
+    const sum = (count: (link: Link) => number): number => this.#links.reduce((sum, link) => sum + (link === undefined ? 0 : count(link)), 0)
     return {
       actors,
       turns: this.#turns,
       receives: this.#receives,
       framesReceived: this.#framesReceived,
+      framesSent: sum(link => link.framesSent),
+      framesWaited: sum(link => link.framesWaited),
+      doorbellRings: sum(link => link.doorbellRings),
       refused: this.#refused,
       dropped: this.#dropped,
       crashes: this.#crashes,
       openAsks: this.#asks.count,
       timers: this.#timers.count,
-      waitingBytes,
+      waitingBytes: sum(link => link.waitingBytes),
       heldBytes: this.#held.bytes
     }
   }
@@ -435,16 +357,8 @@ export class ActorSystem implements CellHost {
     if (message.kind === 'actor-down') {
       this.#asks.endTarget(message.actor, message.version, (asker, correlation) => this.#endAsk(asker, correlation, message.reason))
     } else {
-      this.#leavingOf(message.actor).marks.add(message.from)
-      this.#maybeLeft(message.actor)
+      this.#lives.mark(message.actor, message.from)
     }
-  }
-
-  /** Tells every thread that requests sent to the actor before `version` of its placement will not be answered. */
-  #announceDown (actor: ActorId, version: number, reason: Undeliverable['reason']): void {
-    const message: ActorDown = { kind: 'actor-down', actor, version, reason }
-    this.#handle(message)
-    for (const link of this.#links) link?.send(systemId, message, true)
   }
 
   // ---- Running
@@ -479,7 +393,8 @@ export class ActorSystem implements CellHost {
       if (this.#effects.length > 0) this.#runEffects(cell)
     } catch (error) {
       this.#effects.length = 0
-      this.#crash(cell, error)
+      this.#crashes++
+      this.#lives.crash(cell, error)
     }
   }
 
@@ -554,129 +469,36 @@ export class ActorSystem implements CellHost {
     }
   }
 
-  // ---- Lives and deaths
-
-  async #launch (cell: Cell): Promise<void> {
-    const { incarnation } = cell
-    let actor: Actor
+  /** What an actor does before its first message. */
+  #runStarted (cell: Cell): void {
+    assert(!this.#running, 'actors start between receives')
+    this.#running = true
     try {
-      const version = versionOf(this.placement.lookup(cell.self))
-      const context: ActorContext = { self: cell.self, firstCorrelation: (version << 12) >>> 0, attempt: cell.attempt }
-      actor = await cell.factory(context)
+      cell.actor!.started?.(cell, this.#now)
+      this.#runEffects(cell)
     } catch (error) {
-      if (cell.incarnation === incarnation) this.#retry(cell, error)
-      return
+      this.#effects.length = 0
+      this.#crashes++
+      this.#lives.crash(cell, error)
     }
-    if (cell.incarnation !== incarnation) {
-      await actor.close?.()
-      return
-    }
-    this.#begin()
-    cell.actor = actor
-    cell.state = ActorState.running
-    cell.runningSince = this.#now
-    this.placement.set(cell.self, this.thread, ActorState.running)
-    this.#onEvent({ kind: 'actor-running', actor: cell.self, attempt: cell.attempt })
-    if (actor.started !== undefined) this.#startActor(cell, actor)
-    cell.onStarted?.()
-    cell.onStarted = undefined
+    this.#running = false
     // Before anything else can be sent from here: what was held comes first.
     if (!this.#held.isEmpty) this.#releaseHeld()
     this.#drain()
   }
 
-  #startActor (cell: Cell, actor: Actor): void {
-    assert(!this.#running, 'actors start between receives')
-    this.#running = true
-    try {
-      actor.started!(cell, this.#now)
-      this.#runEffects(cell)
-    } catch (error) {
-      this.#effects.length = 0
-      this.#crash(cell, error)
-    } finally {
-      this.#running = false
-    }
-  }
-
-  #crash (cell: Cell, thrown: unknown): void {
-    this.#crashes++
-    if (this.#now - cell.runningSince >= this.#limits.restartStableMs) cell.attempt = 0
-    // One that was leaving anyway comes back on the other thread.
-    const leaves = cell.state === ActorState.moving
-    this.#end(cell, leaves ? ActorState.moving : ActorState.restarting, leaves ? 'moved' : 'restarting')
-    const { incarnation } = cell
-    this.#closeActor(cell).then(() => {
-      // The restart waits for `close`, so that no two incarnations have the same files open.
-      if (!leaves && cell.incarnation === incarnation) this.#retry(cell, thrown)
-    })
-  }
-
-  #retry (cell: Cell, thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    const attempt = ++cell.attempt
-    if (attempt > this.#limits.restartAttemptsMax) {
-      cell.onStarted?.(error)
-      cell.onStarted = undefined
-      this.#end(cell, ActorState.dead, 'dead')
-      this.#cells[cell.self] = undefined
-      this.#onEvent({ kind: 'actor-given-up', actor: cell.self, attempt, error })
-      return
-    }
-    const restartMs = Math.min(this.#limits.restartMsMax, this.#limits.restartFirstMs * 2 ** (attempt - 1))
-    this.#onEvent({ kind: 'actor-crashed', actor: cell.self, attempt, restartMs, error })
-    cell.cancelRestart = this.#scheduler.later(restartMs, () => {
-      cell.cancelRestart = undefined
-      this.#launch(cell)
-    })
-  }
-
-  /** Ends an incarnation: nothing of it is delivered any more, and everyone who waits for it is told. */
-  #end (cell: Cell, state: ActorState, reason: Undeliverable['reason']): void {
-    // A crash while leaving must not look alive to what still comes in.
-    cell.state = state === ActorState.moving ? ActorState.restarting : state
-    cell.nextIncarnation()
-    cell.cancelRestart?.()
-    cell.cancelRestart = undefined
+  /**
+   * Forgets what an ended incarnation wanted, and tells every thread that requests sent to the actor before `version` of
+   * its placement will not be answered.
+   */
+  #forget (cell: Cell, version: number, reason: Undeliverable['reason']): void {
     this.#timers.cancelAll(cell)
     this.#asks.forgetAsker(cell.self)
-    // The supervisor writes the place of an actor on the move.
-    const leaving = state === ActorState.moving ? this.#leaving.get(cell.self) : undefined
-    const version = leaving?.version ?? versionOf(this.placement.set(cell.self, this.thread, state))
     for (let message; (message = cell.mailbox.shift()) !== undefined;) this.#refuse(message, reason)
-    this.#announceDown(cell.self, version, reason)
-    if (state === ActorState.dead && cell.onStarted !== undefined) {
-      cell.onStarted(new Error('actor was stopped before it ran'))
-      cell.onStarted = undefined
-    }
-  }
-
-  async #closeActor (cell: Cell): Promise<void> {
-    const { actor } = cell
-    cell.actor = undefined
-    if (actor?.close === undefined) return
-    let cancel = (): void => {}
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = this.#scheduler.later(this.#limits.closeMs, () => reject(new Error('actor did not close in time')))
-    })
-    try {
-      await Promise.race([actor.close(), late])
-    } catch (error) {
-      this.#onEvent({ kind: 'actor-close-failed', actor: cell.self, error: error as Error })
-    } finally {
-      cancel()
-    }
-  }
-
-  #leavingOf (id: ActorId): Leaving {
-    let leaving = this.#leaving.get(id)
-    if (leaving === undefined) this.#leaving.set(id, leaving = { marks: new Set(), version: 0, finish: undefined })
-    return leaving
-  }
-
-  #maybeLeft (id: ActorId): void {
-    const { marks, finish } = this.#leavingOf(id)
-    if (this.#links.every((link, thread) => link === undefined || marks.has(thread as ThreadIndex))) finish?.()
+    const message: ActorDown = { kind: 'actor-down', actor: cell.self, version, reason }
+    this.#handle(message)
+    for (const link of this.#links) link?.send(systemId, message, true)
+    this.#drain()
   }
 }
 

@@ -2,8 +2,8 @@
  * What an actor is: a logical id, a typed message union, and one `receive` that is the only place its state changes.
  * Inside `receive` there is no await, no clock, no chance and no I/O: effects leave through the outbox and come back as messages.
  */
-import { type Effect, type EffectSink, type Message } from '../base/effect.ts'
-import { type ActorId } from '../base/ids.ts'
+import type { Effect, EffectSink, Message } from '../base/effect.ts'
+import type { ActorId } from '../base/ids.ts'
 
 export { type Message }
 

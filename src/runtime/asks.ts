@@ -6,7 +6,7 @@
  * typed arrays: opening and closing a request allocates nothing.
  */
 import { assert } from '../base/assert.ts'
-import { type ActorId } from '../base/ids.ts'
+import type { ActorId } from '../base/ids.ts'
 import { DeadlineHeap } from './deadline-heap.ts'
 import { isOlderVersion, threadOf, versionOf, type Place } from './placement.ts'
 

@@ -1,7 +1,7 @@
 /** What the actor system keeps for one actor: the actor itself across its incarnations, its mailbox, and the outbox it sees. */
-import { type Effect, type Message, type Post } from '../base/effect.ts'
-import { type ActorId } from '../base/ids.ts'
-import { type Actor, type Outbox, type Request, type TimerId } from './actor.ts'
+import type { Effect, Message, Post } from '../base/effect.ts'
+import type { ActorId } from '../base/ids.ts'
+import type { Actor, Outbox, Request, TimerId } from './actor.ts'
 import { Mailbox } from './mailbox.ts'
 import { ActorState } from './placement.ts'
 
@@ -47,6 +47,8 @@ export class Cell implements Outbox {
   turnEndAsked = false
   /** Prevents the restart that is planned. */
   cancelRestart: (() => void) | undefined
+  /** The end of the last `close`. */
+  closing: Promise<void> | undefined
   /** Settles the promise that `start` returned. */
   onStarted: ((error?: Error) => void) | undefined
   /** One per incarnation, shared by all its effects. */

@@ -3,9 +3,9 @@
  * every other message travels as MessagePack under code 0.
  */
 import { assert } from '../base/assert.ts'
-import { type Message } from '../base/effect.ts'
+import type { Message } from '../base/effect.ts'
 import { decode, encode } from '../base/msgpack.ts'
-import { type Memory } from './ring.ts'
+import type { Memory } from './ring.ts'
 
 export const messagePackCode = 0
 /** Codes above belong to the runtime itself. */

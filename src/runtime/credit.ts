@@ -9,7 +9,7 @@
  * held while waiting, nothing deadlocks.
  */
 import { assert } from '../base/assert.ts'
-import { type ActorId } from '../base/ids.ts'
+import type { ActorId } from '../base/ids.ts'
 
 export interface CreditLimits {
   /** Requests that one target may have at once from this edge. */

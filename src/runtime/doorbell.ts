@@ -9,12 +9,13 @@ import { bellWord, sleepingWord } from './thread-words.ts'
 
 const keepAliveMs = 1 << 30
 
-/** Wakes the thread that owns `words` if it sleeps. Call after publishing. Cost while it is awake: one atomic load. */
-export function ringDoorbell (words: Int32Array): void {
-  if (Atomics.load(words, sleepingWord) === 0) return
-  if (Atomics.compareExchange(words, sleepingWord, 1, 0) !== 1) return
+/** Wakes the thread that owns `words` if it sleeps; returns whether it did. Call after publishing. Cost while it is awake: one atomic load. */
+export function ringDoorbell (words: Int32Array): boolean {
+  if (Atomics.load(words, sleepingWord) === 0) return false
+  if (Atomics.compareExchange(words, sleepingWord, 1, 0) !== 1) return false
   Atomics.add(words, bellWord, 1)
   Atomics.notify(words, bellWord, 1)
+  return true
 }
 
 export class Doorbell {

@@ -2,9 +2,9 @@
  * Messages for actors that are on their way to another thread. They wait here, encoded (a named copy: the bytes they point
  * to are borrowed), and go out in their order once the actor runs again. Bounded; what does not fit is refused.
  */
-import { type Message } from '../base/effect.ts'
-import { type ActorId } from '../base/ids.ts'
-import { type Codecs } from './codec.ts'
+import type { Message } from '../base/effect.ts'
+import type { ActorId } from '../base/ids.ts'
+import type { Codecs } from './codec.ts'
 
 export interface HeldFrame {
   readonly code: number

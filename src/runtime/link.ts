@@ -6,9 +6,9 @@
  * frames wait in a bounded list; the thread never waits for the peer and goes on draining what comes in.
  */
 import { assert } from '../base/assert.ts'
-import { type Message } from '../base/effect.ts'
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
-import { type Codecs } from './codec.ts'
+import type { Message } from '../base/effect.ts'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
+import type { Codecs } from './codec.ts'
 import { ringDoorbell } from './doorbell.ts'
 import { Mailbox } from './mailbox.ts'
 import { memoryOf, RingReader, RingWriter, type Memory } from './ring.ts'
@@ -56,6 +56,11 @@ export class Link {
   readonly #peer: Int32Array
   readonly #pieceBytesMax: number
   readonly #waiting = new Mailbox<WaitingFrame>(waitingFramesMax)
+  framesSent = 0
+  /** Frames that found no room at once. */
+  framesWaited = 0
+  /** Times the peer was asleep. */
+  doorbellRings = 0
   #waitingBytes = 0
   #assembly: Memory | undefined
   #assemblyTag = 0
@@ -105,6 +110,7 @@ export class Link {
     const frame = { tag: (code << actorIdBits) | to, bytes, sent: 0 }
     if (this.#waiting.count === 0 && this.#write(frame)) return true
     if (!this.#waiting.push(frame)) return false
+    this.framesWaited++
     this.#waitingBytes += bytes.length
     return true
   }
@@ -115,7 +121,7 @@ export class Link {
       this.#waiting.shift()
       this.#waitingBytes -= frame.bytes.length
     }
-    if (this.#writer.publish()) ringDoorbell(this.#peer)
+    this.#publish()
     if (this.#waiting.count > 0) this.#writer.wantSpace()
   }
 
@@ -149,8 +155,13 @@ export class Link {
 
   #commit (tag: number): void {
     this.#writer.commit(tag)
+    this.framesSent++
     // Lets the peer begin while this turn still writes, and never fills the ring with what it cannot see.
-    if (this.#writer.unpublishedBytes >= this.#pieceBytesMax && this.#writer.publish()) ringDoorbell(this.#peer)
+    if (this.#writer.unpublishedBytes >= this.#pieceBytesMax) this.#publish()
+  }
+
+  #publish (): void {
+    if (this.#writer.publish() && ringDoorbell(this.#peer)) this.doorbellRings++
   }
 
   #release (): void {

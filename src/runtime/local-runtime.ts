@@ -1,11 +1,12 @@
 /** A program and all its actors on this thread, without workers: for embedding, tests and simulation. */
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
-import { ActorSystem, type SystemLimits } from './actor-system.ts'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
+import { ActorSystem } from './actor-system.ts'
 import { ActorNames } from './actor-names.ts'
 import { Codecs } from './codec.ts'
 import { actorsMax, createPlacement, Placement } from './placement.ts'
-import { type ActorSpec, type Placer, type Program, type RunningProgram } from './program.ts'
-import { type Scheduler } from './scheduler.ts'
+import type { ActorSpec, Placer, Program, RunningProgram } from './program.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SystemLimits } from './system-options.ts'
 import { factoryOf } from './thread.ts'
 
 export interface LocalRuntimeOptions<Init> {

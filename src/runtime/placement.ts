@@ -9,7 +9,7 @@
  * between `starting` and the end, the actor's own thread writes it. Every write counts the version up.
  */
 import { assert } from '../base/assert.ts'
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
 
 export const ActorState = {
   /** Nobody has this id. */

@@ -1,10 +1,10 @@
 /** What a reactor thread runs: the seam between the runtime, which knows no actor, and the broker, which knows them all. */
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
-import { type Actor } from './actor.ts'
-import { type ActorSystem } from './actor-system.ts'
-import { type ActorContext } from './cell.ts'
-import { type MessageCodec } from './codec.ts'
-import { type RuntimeEvent } from './runtime-event.ts'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
+import type { Actor } from './actor.ts'
+import type { ActorSystem } from './actor-system.ts'
+import type { ActorContext } from './cell.ts'
+import type { MessageCodec } from './codec.ts'
+import type { RuntimeEvent } from './runtime-event.ts'
 
 /** Says which actor to make. Plain data: it is sent to threads and kept for restarts. `type` picks the factory. */
 export interface ActorSpec {
@@ -39,8 +39,6 @@ export interface RunningProgram {
   /** One per actor type. Called again after a crash, and on another thread after a move. */
   readonly factories: Readonly<Record<string, (spec: any, context: ActorContext) => Promise<Actor>>>
   onEvent? (event: RuntimeEvent): void
-  /** Called some times a second, from a timer. @param utilization share of the time since the last beat that the thread was busy @param lateMs how late this beat is */
-  beat? (utilization: number, lateMs: number): void
   setLogLevel? (level: string): void
   /** Plain data for the supervisor's stats. */
   stats? (): unknown

@@ -1,7 +1,5 @@
 /** What happens to actors and threads that somebody should hear about: the one source of the runtime's log lines and counters. */
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
-import { type Logger } from '../base/logger.ts'
-import { MetricRow, metrics } from '../base/metrics.ts'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
 
 export type RuntimeEvent =
   | { readonly kind: 'actor-running', readonly actor: ActorId, readonly attempt: number }
@@ -17,30 +15,3 @@ export type RuntimeEvent =
   | { readonly kind: 'memory-high', readonly rssBytes: number, readonly rssBytesMax: number }
 
 export type OnRuntimeEvent = (event: RuntimeEvent) => void
-
-/** One line for each kind of event, and whether somebody should look at it. */
-const lines: Readonly<Record<RuntimeEvent['kind'], readonly ['debug' | 'warn' | 'error' | 'fatal', string]>> = {
-  'actor-running': ['debug', 'actor runs'],
-  'actor-crashed': ['error', 'actor crashed and will be restarted'],
-  'actor-given-up': ['fatal', 'actor crashed too often and stays down'],
-  'actor-close-failed': ['warn', 'actor did not close cleanly'],
-  'actor-lost': ['error', 'actor could not be started again on the new thread'],
-  'thread-silent': ['error', 'thread is silent and is terminated'],
-  'thread-stuck': ['fatal', 'thread does not obey termination, only an end of the process will stop it'],
-  'thread-exited': ['error', 'thread ended'],
-  'thread-replaced': ['warn', 'thread was replaced'],
-  'thread-given-up': ['fatal', 'thread ended too often and stays down'],
-  'memory-high': ['warn', 'the process uses more memory than it should']
-}
-
-/** Returns a listener that writes each event as a log line and counts it in the metrics row of the thread that listens. */
-export function logRuntimeEvents (logger: Logger, shared: SharedArrayBuffer, row = 0): OnRuntimeEvent {
-  const counts = new MetricRow(shared, row)
-  return event => {
-    if (event.kind === 'actor-crashed') counts.add(metrics.actorRestarts)
-    if (event.kind === 'thread-replaced') counts.add(metrics.threadRestarts)
-    const [level, text] = lines[event.kind]
-    const { kind: _kind, ...fields } = event
-    logger[level]('error' in fields ? { ...fields, error: undefined, err: fields.error } : fields, text)
-  }
-}

@@ -6,17 +6,16 @@
  * exited, and not before (a write of it may still land), new rings take the place of the old ones at both ends, a new worker starts,
  * and its actors start on it.
  */
-import { type ResourceLimits } from 'node:worker_threads'
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
-import { type SystemLimits } from './actor-system.ts'
+import type { ResourceLimits } from 'node:worker_threads'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
 import { ActorNames } from './actor-names.ts'
-import { type LinkEnds } from './link.ts'
 import { ActorState, actorsMax, createPlacement, Placement, threadsMax } from './placement.ts'
-import { type ActorSpec, type Placer } from './program.ts'
-import { createRing } from './ring.ts'
-import { type OnRuntimeEvent } from './runtime-event.ts'
+import type { ActorSpec, Placer } from './program.ts'
+import { RingMesh } from './ring-mesh.ts'
+import type { OnRuntimeEvent } from './runtime-event.ts'
+import type { SystemLimits } from './system-options.ts'
 import { CallExpired, Thread, ThreadGone, type RemoteControl, type ThreadEnd, type ThreadStats } from './thread.ts'
-import { createThreadWords } from './thread-words.ts'
+import { beatMsOf, ThreadWatch } from './thread-watch.ts'
 
 export const supervisorDefaults = {
   /** Bytes of each ring, a power of two. There are threads × (threads - 1) of them, touched as they are used. */
@@ -70,40 +69,31 @@ interface Placed {
 interface Slot {
   readonly index: ThreadIndex
   thread: Thread | undefined
-  words: SharedArrayBuffer
   /** Takes actors and calls. */
   running: boolean
   attempt: number
   runningSince: number
-  beat: number
-  beatSeenAt: number
   givenUp: boolean
 }
-
-const watchesPerSilence = 5
-/** Beats in the time that a watch looks once. */
-const beatsPerWatch = 2
 
 export class Supervisor implements Placer {
   readonly placement: Placement
   readonly #options: SupervisorOptions & typeof supervisorDefaults
   readonly #onEvent: OnRuntimeEvent
   readonly #slots: Slot[] = []
-  /** Ring from thread `a` to thread `b` at `a * threads + b`. */
-  readonly #rings: SharedArrayBuffer[] = []
+  readonly #mesh: RingMesh
   readonly #names: ActorNames
   readonly #placed = new Map<ActorId, Placed>()
   /** Starts, moves and ends of one actor happen one after the other. */
   readonly #last = new Map<ActorId, Promise<unknown>>()
-  #watch: NodeJS.Timeout | undefined
-  #watchedAt = 0
-  #memoryHigh = false
+  #watch: ThreadWatch | undefined
   #started = false
   #closing = false
 
   private constructor (options: SupervisorOptions) {
     this.#options = { ...supervisorDefaults, ...options }
     this.#onEvent = options.onEvent ?? (() => {})
+    this.#mesh = new RingMesh(this.#options)
     const slots = options.actorsMax ?? actorsMax
     this.placement = new Placement(createPlacement(slots))
     this.#names = new ActorNames({ first: options.threads, max: slots })
@@ -192,7 +182,7 @@ export class Supervisor implements Placer {
   async close (): Promise<void> {
     if (this.#closing) return
     this.#closing = true
-    clearInterval(this.#watch)
+    this.#watch?.close()
     await this.#onAll(this.#options.closeMs, control => control.drain())
     await this.#onAll(this.#options.closeMs, control => control.close())
     await Promise.all(this.#slots.map(async ({ thread }) => {
@@ -208,17 +198,11 @@ export class Supervisor implements Placer {
       this.#slots.push({
         index: index as ThreadIndex,
         thread: undefined,
-        words: createThreadWords(),
         running: false,
         attempt: 0,
         runningSince: Infinity,
-        beat: 0,
-        beatSeenAt: 0,
         givenUp: false
       })
-    }
-    for (let a = 0; a < threads; a++) {
-      for (let b = 0; b < threads; b++) if (a !== b) this.#renewRing(a, b)
     }
     for (const slot of this.#slots) this.#spawn(slot)
     await Promise.all(this.#slots.map(async slot => await this.#open(slot)))
@@ -226,25 +210,30 @@ export class Supervisor implements Placer {
     if (this.#slots.some(slot => slot.thread === undefined)) throw new ThreadGone('a thread ended while the others started')
     this.#started = true
     for (const slot of this.#slots) this.#becomeRunning(slot)
-    this.#watchedAt = performance.now()
-    const watchMs = this.#options.silentMs / watchesPerSilence
-    this.#watch = setInterval(() => this.#look(watchMs), watchMs)
+    const { silentMs, rssBytesMax } = this.#options
+    this.#watch = new ThreadWatch({
+      silentMs,
+      rssBytesMax,
+      onEvent: this.#onEvent,
+      threads: () => this.#slots.flatMap(({ running, thread }) => running && thread !== undefined ? [thread] : []),
+      onSilent: thread => {
+        this.#lose(this.#slots[thread.thread]!)
+        this.#terminate(thread)
+      }
+    })
   }
 
   #spawn (slot: Slot): void {
     const { threads, program, init, limits = {}, resourceLimits, silentMs, startMs } = this.#options
-    const links: LinkEnds[] = []
-    for (const other of this.#slots) if (other !== slot) links.push(this.#linkEnds(slot, other))
-    const beatMs = silentMs / watchesPerSilence / beatsPerWatch
     slot.thread = new Thread({
       thread: slot.index,
       threads,
       placement: this.placement.shared,
-      words: slot.words,
-      links,
+      words: this.#mesh.wordsOf(slot.index),
+      links: this.#mesh.allEndsOf(slot.index),
       program: String(program),
       init,
-      beatMs,
+      beatMs: beatMsOf(silentMs),
       placeMs: startMs,
       limits
     }, this, resourceLimits)
@@ -259,7 +248,7 @@ export class Supervisor implements Placer {
 
   #becomeRunning (slot: Slot): void {
     slot.running = true
-    slot.runningSince = slot.beatSeenAt = performance.now()
+    slot.runningSince = performance.now()
   }
 
   async #startEdge ({ index }: Slot): Promise<void> {
@@ -270,43 +259,7 @@ export class Supervisor implements Placer {
     await this.#call(index, this.#options.startMs, control => control.start(placed.id, spec))
   }
 
-  /** One thread's view of the rings between it and another. */
-  #linkEnds (own: Slot, other: Slot): LinkEnds {
-    const { threads } = this.#options
-    return {
-      thread: other.index,
-      outgoing: this.#rings[own.index * threads + other.index]!,
-      incoming: this.#rings[other.index * threads + own.index]!,
-      peer: other.words
-    }
-  }
-
-  #renewRing (from: number, to: number): void {
-    const { threads, ringBytes, ringFirstSequence } = this.#options
-    this.#rings[from * threads + to] = createRing(ringBytes, ringFirstSequence)
-  }
-
   // ---- Watching and replacing threads
-
-  #look (watchMs: number): void {
-    const now = performance.now()
-    // If this thread itself did not run for long, the beats it missed say nothing about the others.
-    const late = now - this.#watchedAt > watchMs * 2
-    this.#watchedAt = now
-    const silentMsMax = this.#options.silentMs / (this.#isMemoryHigh() ? 4 : 1)
-    for (const slot of this.#slots) {
-      if (!slot.running || slot.thread === undefined) continue
-      const { beat } = slot.thread
-      if (late || beat !== slot.beat) {
-        slot.beat = beat
-        slot.beatSeenAt = now
-      } else if (now - slot.beatSeenAt >= silentMsMax) {
-        this.#onEvent({ kind: 'thread-silent', thread: slot.index, silentMs: now - slot.beatSeenAt, actor: slot.thread.currentActor })
-        this.#lose(slot)
-        this.#terminate(slot.thread)
-      }
-    }
-  }
 
   /** Ends a thread wherever it is. Resolves when it has ended, or turned out to be stuck. */
   async #terminate (thread: Thread): Promise<void> {
@@ -320,15 +273,6 @@ export class Supervisor implements Placer {
     thread.terminate()
     await Promise.race([thread.exited, stuck])
     clearTimeout(timer)
-  }
-
-  #isMemoryHigh (): boolean {
-    const { rssBytesMax } = this.#options
-    const rssBytes = process.memoryUsage.rss()
-    const high = rssBytes > rssBytesMax
-    if (high && !this.#memoryHigh) this.#onEvent({ kind: 'memory-high', rssBytes, rssBytesMax })
-    this.#memoryHigh = high
-    return high
   }
 
   /** Says everywhere that a thread's actors cannot be reached, so that nobody waits for them. */
@@ -365,18 +309,13 @@ export class Supervisor implements Placer {
   }
 
   async #replace (slot: Slot): Promise<void> {
-    slot.words = createThreadWords()
-    for (const other of this.#slots) {
-      if (other === slot) continue
-      this.#renewRing(slot.index, other.index)
-      this.#renewRing(other.index, slot.index)
-    }
+    this.#mesh.renew(slot.index)
     this.#spawn(slot)
     const { thread } = slot
     const connected = this.#slots.map(async other => {
       // One that is starting has its call wait until it listens; one that is dead gets the rings when it is replaced.
       if (other !== slot && other.thread !== undefined) {
-        await other.thread.call(this.#options.openMs, control => control.connect(this.#linkEnds(other, slot))).catch(ignoreGone)
+        await other.thread.call(this.#options.openMs, control => control.connect(this.#mesh.endsOf(other.index, slot.index))).catch(ignoreGone)
       }
     })
     await Promise.all(connected)

@@ -6,12 +6,13 @@ import * as Comlink from 'comlink'
 import nodeEndpoint from 'comlink/dist/umd/node-adapter.js'
 import { enableCompileCache, getCompileCacheDir } from 'node:module'
 import { MessageChannel, Worker, type MessagePort, type ResourceLimits } from 'node:worker_threads'
-import { type ActorId, type ThreadIndex } from '../base/ids.ts'
-import { ActorSystem, type SystemLimits, type SystemStats } from './actor-system.ts'
+import type { ActorId, ThreadIndex } from '../base/ids.ts'
+import { ActorSystem } from './actor-system.ts'
 import { Codecs } from './codec.ts'
-import { type LinkEnds } from './link.ts'
+import type { LinkEnds } from './link.ts'
 import { Placement } from './placement.ts'
-import { type ActorSpec, type Placer, type Program, type RunningProgram, type ThreadContext } from './program.ts'
+import type { ActorSpec, Placer, Program, RunningProgram, ThreadContext } from './program.ts'
+import type { SystemLimits, SystemStats } from './system-options.ts'
 import { beatWord, currentActorWord, utilizationWord } from './thread-words.ts'
 
 /** The package's types describe another module shape than the one Node loads. */
@@ -176,7 +177,7 @@ export async function serveThread (data: unknown, port: MessagePort): Promise<vo
     limits: init.limits,
     onEvent: event => running?.onEvent?.(event)
   })
-  startBeat(new Int32Array(init.words), init.beatMs, (utilization, lateMs) => running?.beat?.(utilization, lateMs))
+  startBeat(new Int32Array(init.words), init.beatMs)
   const context: ThreadContext = {
     system,
     thread: init.thread,
@@ -223,17 +224,14 @@ export function factoryOf (program: RunningProgram, spec: ActorSpec): Parameters
 }
 
 /** The beat runs on the event loop itself, so it stops when the loop does. */
-function startBeat (words: Int32Array, beatMs: number, onBeat: (utilization: number, lateMs: number) => void): void {
+function startBeat (words: Int32Array, beatMs: number): void {
   let last = performance.eventLoopUtilization()
-  let due = performance.now()
   const beat = (): void => {
     Atomics.add(words, beatWord, 1)
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, last)
     last = now
     Atomics.store(words, utilizationWord, Math.round(utilization * 1000))
-    onBeat(utilization, Math.max(0, performance.now() - due))
-    due = performance.now() + beatMs
   }
   beat()
   setInterval(beat, beatMs).unref()

@@ -1,7 +1,7 @@
 /** The timers of one thread's actors: bounded, in one heap, so that one timer of the event loop serves them all. */
 import { assert } from '../base/assert.ts'
-import { type Message } from '../base/effect.ts'
-import { type TimerId } from './actor.ts'
+import type { Message } from '../base/effect.ts'
+import type { TimerId } from './actor.ts'
 import { DeadlineHeap } from './deadline-heap.ts'
 
 const slotBits = 20

@@ -1,11 +1,11 @@
 /** Drives a log as its actor would: effects run after the call that handed them out, completions come back as messages. */
-import { type Effect, type EffectSink, type Message } from '../../src/base/effect.ts'
-import { type Offset, type Term } from '../../src/base/ids.ts'
+import type { Effect, EffectSink, Message } from '../../src/base/effect.ts'
+import type { Offset, Term } from '../../src/base/ids.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { BlockPool } from '../../src/log/block-pool.ts'
 import { defaultLogConfig, Log, type LogConfig, type LogEvent, type LogMessage, type LogReplay, type ReadPlan } from '../../src/log/log.ts'
-import { type SegmentReader } from '../../src/log/segment-reader.ts'
-import { type Disk } from '../../src/log/disk.ts'
+import type { SegmentReader } from '../../src/log/segment-reader.ts'
+import type { Disk } from '../../src/log/disk.ts'
 import { buildBatch } from '../../src/record/records.ts'
 import { batchBytesOf, baseOffsetOf, lastOffsetDeltaOf, maxTimestampOf, nextOffsetOf } from '../../src/record/record-batch.ts'
 

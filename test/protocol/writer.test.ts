@@ -23,7 +23,15 @@ t.test('primitives', t => {
   t.equal(written(w => { w.uuid('00112233445566778899AAbbccddeeff'); w.uuid('0'.repeat(32)) }), '00112233445566778899aabbccddeeff' + '0'.repeat(32))
   for (const text of ['', 'x'.repeat(32), '0'.repeat(31), '0'.repeat(33), 'é'.repeat(32), '-'.repeat(32)]) t.throws(() => new Writer().uuid(text), AssertionError, text)
   t.equal(written(w => { w.count(-1); w.compactCount(-1); w.compactCount(5) }), 'ffffffff0006')
-  t.throws(() => new Writer().string('x'.repeat(0x8000)), AssertionError)
+  for (const write of ['string', 'compactString'] as const) {
+    for (const [text, kept] of [['x'.repeat(0x8000), 0x7fff], ['é'.repeat(0x4000), 0x7ffe], ['€'.repeat(0x3000), 0x7ffe]] as const) {
+      const writer = new Writer()
+      writer[write](text)
+      const reader = new Reader(Buffer.concat(writer.finish()))
+      t.equal(Buffer.byteLength(reader[write]()), kept, 'too long for the protocol: cut at a character')
+      reader.expectEnd()
+    }
+  }
   t.end()
 })
 

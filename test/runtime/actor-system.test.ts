@@ -1,10 +1,11 @@
 import t from 'tap'
-import { type Message } from '../../src/base/effect.ts'
-import { type ActorId } from '../../src/base/ids.ts'
-import { type Actor, type Outbox, type Request } from '../../src/runtime/actor.ts'
-import { ActorSystem, type ActorSystemOptions } from '../../src/runtime/actor-system.ts'
+import type { Message } from '../../src/base/effect.ts'
+import type { ActorId } from '../../src/base/ids.ts'
+import type { Actor, Outbox, Request } from '../../src/runtime/actor.ts'
+import { ActorSystem } from '../../src/runtime/actor-system.ts'
 import { ActorState } from '../../src/runtime/placement.ts'
-import { type RuntimeEvent } from '../../src/runtime/runtime-event.ts'
+import type { RuntimeEvent } from '../../src/runtime/runtime-event.ts'
+import type { ActorSystemOptions } from '../../src/runtime/system-options.ts'
 import { VirtualScheduler } from './virtual-scheduler.ts'
 
 const id = (n: number): ActorId => n as ActorId

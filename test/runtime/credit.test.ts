@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type ActorId } from '../../src/base/ids.ts'
+import type { ActorId } from '../../src/base/ids.ts'
 import { Credits } from '../../src/runtime/credit.ts'
 
 const id = (n: number): ActorId => n as ActorId

@@ -1,6 +1,6 @@
 /** An actor alone, without threads, timers or promises: feed it one message, then compare what it put into its outbox. */
-import { type Effect, type Message, type Post } from '../../src/base/effect.ts'
-import { type ActorId } from '../../src/base/ids.ts'
+import type { Effect, Message, Post } from '../../src/base/effect.ts'
+import type { ActorId } from '../../src/base/ids.ts'
 import { turnEnd, type Actor, type Outbox, type Request, type TimerId } from '../../src/runtime/actor.ts'
 
 export interface Told { readonly to: ActorId, readonly message: Message }

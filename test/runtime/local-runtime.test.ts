@@ -1,9 +1,9 @@
 import t from 'tap'
-import { type Message } from '../../src/base/effect.ts'
-import { type ActorId } from '../../src/base/ids.ts'
+import type { Message } from '../../src/base/effect.ts'
+import type { ActorId } from '../../src/base/ids.ts'
 import { LocalRuntime } from '../../src/runtime/local-runtime.ts'
 import { ActorState } from '../../src/runtime/placement.ts'
-import { type ActorSpec, type Placer, type Program } from '../../src/runtime/program.ts'
+import type { ActorSpec, Placer, Program } from '../../src/runtime/program.ts'
 import { VirtualScheduler } from './virtual-scheduler.ts'
 
 interface RecorderSpec extends ActorSpec { readonly note: string }

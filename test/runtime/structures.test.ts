@@ -1,7 +1,7 @@
 /** The runtime's small data structures against plain slow models. */
 import fc from 'fast-check'
 import t from 'tap'
-import { type ActorId } from '../../src/base/ids.ts'
+import type { ActorId } from '../../src/base/ids.ts'
 import { ActorNames } from '../../src/runtime/actor-names.ts'
 import { Asks } from '../../src/runtime/asks.ts'
 import { DeadlineHeap } from '../../src/runtime/deadline-heap.ts'

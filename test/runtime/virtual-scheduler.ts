@@ -1,6 +1,6 @@
 /** An event loop with virtual time: nothing happens until a test says so. */
-import { type Clock } from '../../src/base/clock.ts'
-import { type Scheduler } from '../../src/runtime/scheduler.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Scheduler } from '../../src/runtime/scheduler.ts'
 
 interface Planned { readonly at: number, readonly order: number, readonly callback: () => void }
 

@@ -1,6 +1,6 @@
 /** An actor that moves between threads in the middle of traffic: order is kept and nothing is lost. */
 import t from 'tap'
-import { type ThreadIndex } from '../../src/base/ids.ts'
+import type { ThreadIndex } from '../../src/base/ids.ts'
 import { Supervisor } from '../../src/runtime/supervisor.ts'
 import { reached, type FloodSpec, type SinkSpec, type StreamSpec } from './program.ts'
 

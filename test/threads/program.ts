@@ -1,11 +1,11 @@
 /** What the threads of these tests run: actors that flood, echo, spin and eat memory, and a board on which they say how far they are. */
-import { type Message } from '../../src/base/effect.ts'
-import { type ActorId } from '../../src/base/ids.ts'
+import type { Message } from '../../src/base/effect.ts'
+import type { ActorId } from '../../src/base/ids.ts'
 import { seededChance, type Chance } from '../../src/base/prng.ts'
-import { type Actor, type Outbox, type Reply, type Request } from '../../src/runtime/actor.ts'
-import { type ActorContext } from '../../src/runtime/cell.ts'
-import { type MessageCodec } from '../../src/runtime/codec.ts'
-import { type ActorSpec, type Program } from '../../src/runtime/program.ts'
+import type { Actor, Outbox, Reply, Request } from '../../src/runtime/actor.ts'
+import type { ActorContext } from '../../src/runtime/cell.ts'
+import type { MessageCodec } from '../../src/runtime/codec.ts'
+import type { ActorSpec, Program } from '../../src/runtime/program.ts'
 
 export interface Init { readonly board: SharedArrayBuffer }
 

@@ -1,6 +1,6 @@
 /** Real threads, small rings, much traffic: everything arrives once, whole and in order, and nobody is left asleep. */
 import t, { type Test } from 'tap'
-import { type ActorId, type ThreadIndex } from '../../src/base/ids.ts'
+import type { ActorId, ThreadIndex } from '../../src/base/ids.ts'
 import { Supervisor, type SupervisorOptions } from '../../src/runtime/supervisor.ts'
 import { reached, type FloodSpec } from './program.ts'
 

@@ -9,14 +9,14 @@
  * ```
  */
 import { assert } from '../../base/assert.ts'
-import { type Effect, type Message } from '../../base/effect.ts'
+import type { Effect, Message } from '../../base/effect.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type ActorId, type Offset, type PartitionIndex, type Term, type TopicId } from '../../base/ids.ts'
+import type { ActorId, Offset, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
 import { uuidHex, type Chance } from '../../base/prng.ts'
 import { topicNameProblem, topicSettingProblem } from '../../base/topic-config.ts'
-import { type Actor, type Outbox } from '../../runtime/actor.ts'
+import type { Actor, Outbox } from '../../runtime/actor.ts'
 import { announceLeader, type LeaderElected } from '../partition/messages.ts'
-import { type Replica, type ReplicaMessage } from '../replica.ts'
+import type { Replica, ReplicaMessage } from '../replica.ts'
 import {
   noActor, type AllocateProducerId, type ControllerRequest, type CreateExpired, type CreateTopics, type DeleteTopics,
   type PartitionSpec, type PartitionsPlaced, type PlacementFailed, type SubscribeMetadata, type TopicImage,

@@ -1,6 +1,6 @@
 /** What the controller understands and answers, and the image of the cluster's metadata that every thread holds. */
-import { type Message, type Reply, type Request } from '../../runtime/actor.ts'
-import { type ActorId, type PartitionIndex, type Term, type TopicId } from '../../base/ids.ts'
+import type { Message, Reply, Request } from '../../runtime/actor.ts'
+import type { ActorId, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
 
 export interface TopicRequest {
   readonly name: string

@@ -1,6 +1,6 @@
 /** The records of the metadata log. A record, once written, keeps its meaning for ever: new needs get new kinds or new optional fields. */
 import { decode, encode } from '../../base/msgpack.ts'
-import { type TopicId } from '../../base/ids.ts'
+import type { TopicId } from '../../base/ids.ts'
 import { batchHeaderBytes, recordCountOf } from '../../record/record-batch.ts'
 import { buildBatch, readRecords } from '../../record/records.ts'
 

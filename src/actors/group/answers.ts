@@ -1,7 +1,7 @@
 /** The answers to JoinGroup and SyncGroup, whose callers often wait: what they say unless told otherwise, and how they refuse. */
-import { type Outbox } from '../../runtime/actor.ts'
+import type { Outbox } from '../../runtime/actor.ts'
 import { type Caller, noBytes } from './member.ts'
-import { type Joined, type Synced } from './messages.ts'
+import type { Joined, Synced } from './messages.ts'
 
 export function refuseJoin (to: Caller, memberId: string, errorCode: number, out: Outbox): void {
   out.tell(to.replyTo, joined(to, { memberId, errorCode }))

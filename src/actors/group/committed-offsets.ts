@@ -2,8 +2,8 @@
  * What one group has committed: an offset for each partition. Operations decide first, as records; {@link CommittedOffsets.replay}
  * alone changes the state, so that the same records can come from a log.
  */
-import { type FetchedGroup, type OffsetFetch } from './messages.ts'
-import { type Usage } from './usage.ts'
+import type { FetchedGroup, OffsetFetch } from './messages.ts'
+import type { Usage } from './usage.ts'
 
 export interface CommittedOffset {
   readonly offset: number

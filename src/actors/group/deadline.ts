@@ -1,5 +1,5 @@
 /** A moment that can be moved often, kept by at most one live timer. */
-import { type Message, type Outbox, type TimerId } from '../../runtime/actor.ts'
+import type { Message, Outbox, TimerId } from '../../runtime/actor.ts'
 
 /** A delay above this does not fit the timers of the platform; the timer then fires early and is set again. */
 const delayMsMax = 0x7fffffff

@@ -5,15 +5,15 @@
 import { unreachable } from '../../base/assert.ts'
 import { ErrorCode } from '../../base/error-code.ts'
 import { type Chance, uuidHex } from '../../base/prng.ts'
-import { type Actor, type Outbox, type Request } from '../../runtime/actor.ts'
+import type { Actor, Outbox, Request } from '../../runtime/actor.ts'
 import { refuseJoin, refuseSync } from './answers.ts'
 import { CommittedOffsets, type OffsetRecord } from './committed-offsets.ts'
 import { type GroupConfig, groupConfigDefaults } from './group-config.ts'
 import { Group } from './group.ts'
 import { objectBytes, noBytes, protocolBytes } from './member.ts'
-import {
-  type DeleteGroups, type DescribedGroup, type DescribeGroups, type GroupMessage, type GroupReply, type Heartbeat,
-  type JoinGroup, type LeaveGroup, type ListGroups, type OffsetCommit, type OffsetDelete, type OffsetFetch, type SyncGroup, type TopicErrors
+import type {
+  DeleteGroups, DescribedGroup, DescribeGroups, GroupMessage, GroupReply, Heartbeat,
+  JoinGroup, LeaveGroup, ListGroups, OffsetCommit, OffsetDelete, OffsetFetch, SyncGroup, TopicErrors
 } from './messages.ts'
 import { Usage } from './usage.ts'
 

@@ -13,19 +13,19 @@
  */
 import { assert } from '../../base/assert.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type Outbox } from '../../runtime/actor.ts'
+import type { Outbox } from '../../runtime/actor.ts'
 import { caller, joined, refuseJoin, refuseSync, synced } from './answers.ts'
 import { CommittedOffsets } from './committed-offsets.ts'
 import { Deadline } from './deadline.ts'
-import { type GroupConfig } from './group-config.ts'
-import {
-  type GroupState, type Heartbeat, type IdleTimer, type JoinGroup, type Joined, type JoinTimer, type LeaveGroup, type Left,
-  type OffsetCommit, type SessionTimer, type SyncGroup, type SyncTimer
+import type { GroupConfig } from './group-config.ts'
+import type {
+  GroupState, Heartbeat, IdleTimer, JoinGroup, Joined, JoinTimer, LeaveGroup, Left,
+  OffsetCommit, SessionTimer, SyncGroup, SyncTimer
 } from './messages.ts'
 import { type Caller, Member, noBytes } from './member.ts'
 import { Membership } from './membership.ts'
 import { subscribedTopics } from './subscription.ts'
-import { type Usage } from './usage.ts'
+import type { Usage } from './usage.ts'
 
 export class Group {
   readonly groupId: string

@@ -1,7 +1,7 @@
 /** One member of a group: what it told about itself, what it was assigned, and what it waits for. */
-import { type ActorId } from '../../base/ids.ts'
+import type { ActorId } from '../../base/ids.ts'
 import { Deadline } from './deadline.ts'
-import { type JoinGroup, type SessionTimer } from './messages.ts'
+import type { JoinGroup, SessionTimer } from './messages.ts'
 
 /** Who gets the answer to a request that has to wait. */
 export interface Caller {

@@ -1,11 +1,11 @@
 /** Who is in a group: its members, the static ones by their instance id, the newcomers that know their id only, and the leader. */
 import { assert } from '../../base/assert.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type Outbox } from '../../runtime/actor.ts'
-import { type Deadline } from './deadline.ts'
-import { type Joined } from './messages.ts'
+import type { Outbox } from '../../runtime/actor.ts'
+import type { Deadline } from './deadline.ts'
+import type { Joined } from './messages.ts'
 import { type Member, objectBytes } from './member.ts'
-import { type Usage } from './usage.ts'
+import type { Usage } from './usage.ts'
 
 export class Membership {
   readonly #members = new Map<string, Member>()

@@ -4,7 +4,7 @@
  * are borrowed: the coordinator copies what it keeps. Byte fields of an answer belong to the coordinator and never change.
  * `errorCode` is a number of `ErrorCode`, 0 for none.
  */
-import { type Reply, type Request, type Message } from '../../runtime/actor.ts'
+import type { Reply, Request, Message } from '../../runtime/actor.ts'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 

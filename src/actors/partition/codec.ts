@@ -2,9 +2,9 @@
  * How the hot messages between network actors and partitions look in a ring: a fixed header, then raw bytes.
  * Numbers are little-endian (what the machine does); offsets and positions are float64, exact for safe integers.
  */
-import { type MessageCodec } from '../../runtime/codec.ts'
-import { type ActorId, type Offset } from '../../base/ids.ts'
-import { type Append, type Appended, type Fetch, type Fetched, type Unwatch } from './messages.ts'
+import type { MessageCodec } from '../../runtime/codec.ts'
+import type { ActorId, Offset } from '../../base/ids.ts'
+import type { Append, Appended, Fetch, Fetched, Unwatch } from './messages.ts'
 
 /** 0 replyTo u32 | 4 correlation u32 | 8 acks i32 | 16 records … */
 const append: MessageCodec<Append> = {

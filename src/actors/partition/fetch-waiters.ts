@@ -1,5 +1,5 @@
 /** Fetches that found nothing to read and wait for the high watermark to move on. */
-import { type Fetch } from './messages.ts'
+import type { Fetch } from './messages.ts'
 
 export class FetchWaiters {
   #waiters: Fetch[] = []

@@ -1,7 +1,8 @@
 /** What a partition understands and answers. Offsets are safe integers; error codes are Kafka's numbers (0: none). */
-import { type Reply, type Request, type Message } from '../../runtime/actor.ts'
-import { type LogConfig, type ReadPlan } from '../../log/log.ts'
-import { type ActorId, type PartitionIndex, type Term, type TopicId } from '../../base/ids.ts'
+import type { Reply, Request, Message } from '../../runtime/actor.ts'
+import type { LogConfig, ReadPlan } from '../../log/log.ts'
+import type { TimestampPlan } from '../../log/timestamp-search.ts'
+import type { ActorId, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
 
 /** Appends one record batch. Answered with {@link Appended} once the batch is committed (`acks` -1 or 1), or at once (0). */
 export interface Append extends Request {
@@ -67,10 +68,9 @@ export interface ListedOffset extends Reply {
   readonly errorCode: number
   /** -1 when no record is that young. */
   readonly offset: number
-  readonly timestamp: number
   readonly leaderEpoch: number
-  /** When set, the answer lies in these bytes: the asker's thread looks for the first record at or after `timestamp`. */
-  readonly plan: ReadPlan | null
+  /** When set, the answer lies in the files: the asker's thread searches them. */
+  readonly plan: TimestampPlan | null
 }
 
 /** Asks where the epoch ended. Answered with {@link EpochEnded}. */

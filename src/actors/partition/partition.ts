@@ -6,25 +6,25 @@
  *         -> durable -> high watermark -> appended (to those who wait), fetched (to those who watch)
  * ```
  */
-import { type Effect, type Message } from '../../base/effect.ts'
+import type { Effect, Message } from '../../base/effect.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type ActorId, type Offset, type PartitionIndex, type Term, type ThreadIndex, type TopicId } from '../../base/ids.ts'
+import type { ActorId, Offset, PartitionIndex, Term, ThreadIndex, TopicId } from '../../base/ids.ts'
 import {
   BatchFault, baseOffsetOf, baseSequenceOf, isControl, isTransactional, lastOffsetDeltaOf, maxTimestampOf, producerEpochOf, producerIdOf,
   validateBatch
 } from '../../record/record-batch.ts'
-import { type Actor, type Outbox } from '../../runtime/actor.ts'
-import { type LogReplay } from '../../log/log.ts'
-import { type Replica, type ReplicaMessage } from '../replica.ts'
+import type { Actor, Outbox } from '../../runtime/actor.ts'
+import type { LogReplay } from '../../log/log.ts'
+import type { TimestampPlan } from '../../log/timestamp-search.ts'
+import type { Replica, ReplicaMessage } from '../replica.ts'
 import { FetchWaiters } from './fetch-waiters.ts'
 import {
   offsetQuery, type Append, type DeleteRecords, type EpochEnd, type Fetch, type ListOffset, type PartitionConfig,
   type PartitionRequest
 } from './messages.ts'
 import { ProducerState } from './producer-state.ts'
-import { type Traffic } from './traffic.ts'
+import type { Traffic } from './traffic.ts'
 import { WaitingAppends } from './waiting-appends.ts'
-
 
 /** Fetches that may wait at one partition. */
 const fetchWaitersMax = 10_000
@@ -220,9 +220,9 @@ export class Partition implements Actor<PartitionMessage> {
 
   #listOffset ({ replyTo, correlation, timestamp, leaderEpoch }: ListOffset, out: Outbox): void {
     const { log, term, highWatermark } = this.#replica
-    const answer = (errorCode: number, offset: number, timestamp = -1, plan: unknown = null): void => {
+    const answer = (errorCode: number, offset: number, plan: TimestampPlan | null = null): void => {
       const epoch = offset >= 0 ? Math.max(0, offset < log.logEndOffset ? log.termAt(offset as Offset) ?? 0 : term) : -1
-      out.tell(replyTo, { kind: 'listed-offset', correlation, errorCode, offset, timestamp, leaderEpoch: epoch, plan } as Message)
+      out.tell(replyTo, { kind: 'listed-offset', correlation, errorCode, offset, leaderEpoch: epoch, plan } as Message)
     }
     const errorCode = this.#leaderProblem(leaderEpoch)
     if (errorCode !== ErrorCode.NONE) return answer(errorCode, -1)
@@ -231,12 +231,8 @@ export class Partition implements Actor<PartitionMessage> {
       case offsetQuery.earliest:
       case offsetQuery.earliestLocal: return answer(ErrorCode.NONE, log.logStartOffset)
       case offsetQuery.latestTiered: return answer(ErrorCode.NONE, -1)
-      case offsetQuery.maxTimestamp: {
-        const newest = log.newestTimestamp()
-        if (newest === undefined) return answer(ErrorCode.NONE, -1)
-        return answer(ErrorCode.NONE, -1, newest, log.planForTimestamp(newest, highWatermark) ?? null)
-      }
-      default: return answer(ErrorCode.NONE, -1, timestamp, log.planForTimestamp(timestamp, highWatermark) ?? null)
+      case offsetQuery.maxTimestamp: return answer(ErrorCode.NONE, -1, log.timestampPlan(Infinity, highWatermark))
+      default: return answer(ErrorCode.NONE, -1, log.timestampPlan(timestamp, highWatermark))
     }
   }
 

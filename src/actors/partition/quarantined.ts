@@ -1,7 +1,7 @@
 /** Stands in for a partition whose log is damaged: it answers every request with a storage error, so that nothing unsound is served. */
 import { ErrorCode } from '../../base/error-code.ts'
-import { type Actor, type Message, type Outbox } from '../../runtime/actor.ts'
-import { type PartitionRequest } from './messages.ts'
+import type { Actor, Message, Outbox } from '../../runtime/actor.ts'
+import type { PartitionRequest } from './messages.ts'
 
 export class QuarantinedPartition implements Actor<PartitionRequest> {
   receive (message: PartitionRequest, out: Outbox): void {
@@ -12,7 +12,7 @@ export class QuarantinedPartition implements Actor<PartitionRequest> {
     switch (message.kind) {
       case 'append': answer({ kind: 'appended', baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }); break
       case 'fetch': answer({ kind: 'fetched', highWatermark: -1, logStartOffset: -1, plan: null }); break
-      case 'list-offset': answer({ kind: 'listed-offset', offset: -1, timestamp: -1, leaderEpoch: -1, plan: null }); break
+      case 'list-offset': answer({ kind: 'listed-offset', offset: -1, leaderEpoch: -1, plan: null }); break
       case 'epoch-end': answer({ kind: 'epoch-ended', leaderEpoch: -1, endOffset: -1 }); break
       case 'delete-records': answer({ kind: 'records-deleted', logStartOffset: -1 }); break
     }

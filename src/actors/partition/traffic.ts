@@ -2,7 +2,7 @@
  * Which threads a partition's requests come from, and whether it would be better off on another one: a request that stays
  * on its thread costs a fraction of one that wakes another.
  */
-import { type ThreadIndex } from '../../base/ids.ts'
+import type { ThreadIndex } from '../../base/ids.ts'
 
 /** With fewer requests a second a move would cost more than it saves. */
 const requestsPerSecondMin = 200

@@ -3,7 +3,7 @@
  * Their end offsets never decrease: a duplicate of an uncommitted batch is queued behind what came before it,
  * which makes its answer later than needed and never too early.
  */
-import { type ActorId, type Offset } from '../../base/ids.ts'
+import type { ActorId, Offset } from '../../base/ids.ts'
 
 export class WaitingAppends {
   #ends = new Float64Array(64)

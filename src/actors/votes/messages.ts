@@ -1,6 +1,6 @@
 /** What the keeper of Raft votes understands and answers. */
-import { type Reply, type Request } from '../../runtime/actor.ts'
-import { type Term } from '../../base/ids.ts'
+import type { Reply, Request } from '../../runtime/actor.ts'
+import type { Term } from '../../base/ids.ts'
 
 /**
  * Raises a group's term above both what is stored and `floor`, with this node's vote for itself, and makes that durable.

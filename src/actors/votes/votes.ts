@@ -2,11 +2,11 @@
  * The keeper of Raft votes: the terms and votes of all this node's groups, in one store with one writer, so that a group
  * keeps its word wherever it runs. Votes of many groups become durable with one write; nobody is answered before that.
  */
-import { type Message, type Post } from '../../base/effect.ts'
-import { type Term } from '../../base/ids.ts'
-import { type HardStateStore } from '../../log/hard-state-store.ts'
-import { type Actor, type Outbox } from '../../runtime/actor.ts'
-import { type RaiseTerm, type VotesRequest } from './messages.ts'
+import type { Message, Post } from '../../base/effect.ts'
+import type { Term } from '../../base/ids.ts'
+import type { HardStateStore } from '../../log/hard-state-store.ts'
+import type { Actor, Outbox } from '../../runtime/actor.ts'
+import type { RaiseTerm, VotesRequest } from './messages.ts'
 
 /** This node's own vote. With several voters it is the candidate's id. */
 const self = 0

@@ -1,9 +1,9 @@
 /** The shape of most requests off the hot path: one question to one actor, one answer to the client. */
-import { type ActorId } from '../../base/ids.ts'
-import { type Reply, type Undeliverable } from '../../runtime/actor.ts'
-import { type Exchange } from '../exchange.ts'
-import { type Network } from '../network.ts'
-import { type Question } from '../questions.ts'
+import type { ActorId } from '../../base/ids.ts'
+import type { Reply, Undeliverable } from '../../runtime/actor.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Network } from '../network.ts'
+import type { Question } from '../questions.ts'
 import { undeliverableCode } from './undeliverable.ts'
 
 /**

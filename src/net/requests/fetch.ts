@@ -10,17 +10,17 @@
  * ```
  */
 import { noActor } from '../../actors/controller/messages.ts'
-import { type Fetched } from '../../actors/partition/messages.ts'
+import type { Fetched } from '../../actors/partition/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type ActorId } from '../../base/ids.ts'
-import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
-import { type fetch } from '../../protocol/apis/fetch.ts'
-import { type Message, type Reply, type Undeliverable } from '../../runtime/actor.ts'
-import { type Exchange } from '../exchange.ts'
+import type { ActorId } from '../../base/ids.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { fetch } from '../../protocol/apis/fetch.ts'
+import type { Message, Reply, Undeliverable } from '../../runtime/actor.ts'
+import type { Exchange } from '../exchange.ts'
 import { FetchSession, fetchTargets, sessionPartitionsMax, type FetchTarget } from '../fetch-session.ts'
-import { type Network } from '../network.ts'
-import { type Asker } from '../open-requests.ts'
-import { type FetchReader, type ReadLease } from '../fetch-reader.ts'
+import type { Network } from '../network.ts'
+import type { Asker } from '../open-requests.ts'
+import type { FetchReader, ReadLease } from '../fetch-reader.ts'
 import { undeliverableCode } from './undeliverable.ts'
 
 type Request = RequestOf<typeof fetch>
@@ -46,6 +46,8 @@ interface Part {
   waiting: boolean
   /** Of that question. */
   correlation: number
+  /** Of that question: the high watermark above which it is answered. */
+  beyond: number
 }
 
 const noBytes = new Uint8Array(0)
@@ -119,7 +121,8 @@ class FetchRequest implements Asker {
       plan: null,
       lease: undefined,
       waiting: false,
-      correlation: 0
+      correlation: 0,
+      beyond: -1
     }
   }
 
@@ -134,6 +137,7 @@ class FetchRequest implements Asker {
     const part = this.#parts[i]!
     this.#open++
     part.waiting = true
+    part.beyond = beyond
     const bytesMax = Math.min(Math.max(0, part.target.bytesMax), this.#bytesMax)
     const { offset, leaderEpoch } = part.target
     // The answer may come before this returns.
@@ -172,6 +176,10 @@ class FetchRequest implements Asker {
       return
     }
     this.#phase = 'watch'
+    this.#exchange.abandoned = () => {
+      this.#stopWatching()
+      this.#read()
+    }
     this.#timer = this.#network.onTimer(this.#waitMs, () => {
       this.#timer = undefined
       this.#stopWatching()
@@ -189,9 +197,10 @@ class FetchRequest implements Asker {
     if (this.#enough()) {
       this.#stopWatching()
       this.#read()
-    } else {
+    } else if (this.#parts[i]!.highWatermark > this.#parts[i]!.beyond) {
       this.#watch(i)
     }
+    // Else the partition had no room for one that waits, and answered at once: asking again would go round in a circle until time is up.
   }
 
   #stopWatching (): void {

@@ -1,22 +1,22 @@
 /** The group APIs: translated to the coordinator's messages and back. */
-import {
-  type GroupsDeleted, type GroupsDescribed, type GroupsListed, type HeartbeatTaken, type Joined, type Left,
-  type OffsetsCommitted, type OffsetsFetched, type Synced
+import type {
+  GroupsDeleted, GroupsDescribed, GroupsListed, HeartbeatTaken, Joined, Left,
+  OffsetsCommitted, OffsetsFetched, Synced
 } from '../../actors/group/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
-import { type deleteGroups } from '../../protocol/apis/delete-groups.ts'
-import { type describeGroups } from '../../protocol/apis/describe-groups.ts'
-import { type findCoordinator } from '../../protocol/apis/find-coordinator.ts'
-import { type heartbeat } from '../../protocol/apis/heartbeat.ts'
-import { type joinGroup } from '../../protocol/apis/join-group.ts'
-import { type leaveGroup } from '../../protocol/apis/leave-group.ts'
-import { type listGroups } from '../../protocol/apis/list-groups.ts'
-import { type offsetCommit } from '../../protocol/apis/offset-commit.ts'
-import { type offsetFetch } from '../../protocol/apis/offset-fetch.ts'
-import { type syncGroup } from '../../protocol/apis/sync-group.ts'
-import { type Exchange } from '../exchange.ts'
-import { type Network } from '../network.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { deleteGroups } from '../../protocol/apis/delete-groups.ts'
+import type { describeGroups } from '../../protocol/apis/describe-groups.ts'
+import type { findCoordinator } from '../../protocol/apis/find-coordinator.ts'
+import type { heartbeat } from '../../protocol/apis/heartbeat.ts'
+import type { joinGroup } from '../../protocol/apis/join-group.ts'
+import type { leaveGroup } from '../../protocol/apis/leave-group.ts'
+import type { listGroups } from '../../protocol/apis/list-groups.ts'
+import type { offsetCommit } from '../../protocol/apis/offset-commit.ts'
+import type { offsetFetch } from '../../protocol/apis/offset-fetch.ts'
+import type { syncGroup } from '../../protocol/apis/sync-group.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Network } from '../network.ts'
 import { askOne } from './ask-one.ts'
 
 /** A coordinator that has not answered an ordinary question by then is gone. */

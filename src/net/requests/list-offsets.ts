@@ -1,13 +1,13 @@
 /** ListOffsets: the offset of a point in time, of the start or of the end of each partition. */
 import { noActor } from '../../actors/controller/messages.ts'
-import { type ListedOffset } from '../../actors/partition/messages.ts'
+import type { ListedOffset } from '../../actors/partition/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
-import { type listOffsets } from '../../protocol/apis/list-offsets.ts'
-import { type Reply, type Undeliverable } from '../../runtime/actor.ts'
-import { type Exchange } from '../exchange.ts'
-import { type Network } from '../network.ts'
-import { type Asker } from '../open-requests.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { listOffsets } from '../../protocol/apis/list-offsets.ts'
+import type { Reply, Undeliverable } from '../../runtime/actor.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Network } from '../network.ts'
+import type { Asker } from '../open-requests.ts'
 import { undeliverableCode } from './undeliverable.ts'
 
 type Request = RequestOf<typeof listOffsets>
@@ -26,7 +26,6 @@ class ListOffsetsRequest implements Asker {
   readonly #request: Request
   readonly #network: Network
   readonly #results: PartitionResponse[] = []
-  readonly #directories: string[] = []
   #open = 1
 
   constructor (exchange: Exchange, request: Request, network: Network) {
@@ -43,7 +42,7 @@ class ListOffsetsRequest implements Asker {
         const result: PartitionResponse = { index, errorCode: ErrorCode.NONE, timestamp: -1, offset: -1, leaderEpoch: -1 }
         const part = this.#results.push(result) - 1
         const target = image?.partitions[index]
-        if (image === undefined || target === undefined) {
+        if (target === undefined) {
           result.errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
           continue
         }
@@ -51,7 +50,6 @@ class ListOffsetsRequest implements Asker {
           result.errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER
           continue
         }
-        this.#directories[part] = network.options.partitionDirectory(image.id, index)
         this.#open++
         network.ask(this, part, target.actor, { kind: 'list-offset', timestamp, leaderEpoch: currentLeaderEpoch }, 0, deadlineMs)
       }
@@ -66,7 +64,7 @@ class ListOffsetsRequest implements Asker {
       this.#settle()
       return
     }
-    const { errorCode, offset, timestamp, leaderEpoch, plan } = reply as ListedOffset
+    const { errorCode, offset, leaderEpoch, plan } = reply as ListedOffset
     result.errorCode = errorCode
     result.leaderEpoch = leaderEpoch
     if (plan === null) {
@@ -74,13 +72,11 @@ class ListOffsetsRequest implements Asker {
       this.#settle()
       return
     }
-    // The index led to within a few batches; their bytes hold the rest of the answer.
-    this.#network.reader.findTimestamp(this.#directories[part]!, plan, timestamp, (error, found) => {
+    this.#network.reader.findTimestamp(plan, (error, found) => {
       if (error !== undefined) result.errorCode = ErrorCode.KAFKA_STORAGE_ERROR
-      else if (found !== undefined) {
+      if (found !== undefined) {
         result.offset = found.offset
         result.timestamp = found.timestamp
-        result.leaderEpoch = found.leaderEpoch
       }
       this.#settle()
     })

@@ -1,15 +1,15 @@
 /** Metadata, DescribeTopicPartitions and what else this thread answers from its own copy of the metadata. */
-import { type TopicImage, type TopicsCreated } from '../../actors/controller/messages.ts'
+import type { TopicImage, TopicsCreated } from '../../actors/controller/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
 import { topicNameProblem, topicSettings } from '../../base/topic-config.ts'
-import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
-import { type describeCluster } from '../../protocol/apis/describe-cluster.ts'
-import { type describeConfigs } from '../../protocol/apis/describe-configs.ts'
-import { type describeTopicPartitions } from '../../protocol/apis/describe-topic-partitions.ts'
-import { type metadata } from '../../protocol/apis/metadata.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { describeCluster } from '../../protocol/apis/describe-cluster.ts'
+import type { describeConfigs } from '../../protocol/apis/describe-configs.ts'
+import type { describeTopicPartitions } from '../../protocol/apis/describe-topic-partitions.ts'
+import type { metadata } from '../../protocol/apis/metadata.ts'
 import { zeroUuid } from '../../protocol/schema.ts'
-import { type Exchange } from '../exchange.ts'
-import { type Network } from '../network.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Network } from '../network.ts'
 import { askOne } from './ask-one.ts'
 
 type MetadataRequest = RequestOf<typeof metadata>
@@ -147,8 +147,13 @@ export function handleDescribeConfigs (exchange: Exchange, request: RequestOf<ty
     const configs = topicSettings.filter(({ name }) => wanted(name)).map(({ name, type, doc }) => {
       const own = image.config[name]
       return {
-        name, value: own ?? network.options.topicDefaults[name] ?? null, readOnly: false, configSource: own === undefined ? sourceFile : sourceTopic,
-        isSensitive: false, configType: configTypes[type], documentation: request.includeDocumentation ? doc : null
+        name,
+        value: own ?? network.options.topicDefaults[name] ?? null,
+        readOnly: false,
+        configSource: own === undefined ? sourceFile : sourceTopic,
+        isSensitive: false,
+        configType: configTypes[type],
+        documentation: request.includeDocumentation ? doc : null
       }
     })
     return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName, configs }

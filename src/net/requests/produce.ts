@@ -1,14 +1,14 @@
 /** Produce: hands each batch to its partition and answers when all of them have. */
 import { noActor } from '../../actors/controller/messages.ts'
-import { type Appended } from '../../actors/partition/messages.ts'
+import type { Appended } from '../../actors/partition/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
-import { type produce } from '../../protocol/apis/produce.ts'
-import { type Reply, type Undeliverable } from '../../runtime/actor.ts'
-import { type CreditWanted } from '../../runtime/credit.ts'
-import { type Exchange } from '../exchange.ts'
-import { type Network } from '../network.ts'
-import { type Asker } from '../open-requests.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { produce } from '../../protocol/apis/produce.ts'
+import type { Reply, Undeliverable } from '../../runtime/actor.ts'
+import type { CreditWanted } from '../../runtime/credit.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Network } from '../network.ts'
+import type { Asker } from '../open-requests.ts'
 import { undeliverableCode } from './undeliverable.ts'
 
 type Request = RequestOf<typeof produce>
@@ -74,7 +74,7 @@ class ProduceRequest implements Asker {
         if (target === undefined || target.actor === noActor) {
           result.errorCode = target !== undefined
             ? ErrorCode.NOT_LEADER_OR_FOLLOWER
-            : topic.name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            : image === undefined && topic.name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         } else if (records === null) {
           result.errorCode = ErrorCode.INVALID_RECORD
         } else if (refusal !== ErrorCode.NONE) {

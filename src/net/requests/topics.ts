@@ -1,14 +1,14 @@
 /** CreateTopics, DeleteTopics and InitProducerId: asked of the controller. */
-import { type ProducerIdAllocated, type TopicsCreated, type TopicsDeleted } from '../../actors/controller/messages.ts'
+import type { ProducerIdAllocated, TopicsCreated, TopicsDeleted } from '../../actors/controller/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { type TopicId } from '../../base/ids.ts'
-import { type RequestOf, type ResponseOf } from '../../protocol/api.ts'
-import { type createTopics } from '../../protocol/apis/create-topics.ts'
-import { type deleteTopics } from '../../protocol/apis/delete-topics.ts'
-import { type initProducerId } from '../../protocol/apis/init-producer-id.ts'
+import type { TopicId } from '../../base/ids.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { createTopics } from '../../protocol/apis/create-topics.ts'
+import type { deleteTopics } from '../../protocol/apis/delete-topics.ts'
+import type { initProducerId } from '../../protocol/apis/init-producer-id.ts'
 import { zeroUuid } from '../../protocol/schema.ts'
-import { type Exchange } from '../exchange.ts'
-import { type Network } from '../network.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Network } from '../network.ts'
 import { askOne } from './ask-one.ts'
 
 const timeoutMsMax = 120_000
@@ -23,7 +23,7 @@ export function handleCreateTopics (exchange: Exchange, request: RequestOf<typeo
   const topics = request.topics.map(({ name, numPartitions, replicationFactor, assignments, configs }) => ({
     name,
     partitions: assignments.length > 0 ? assignments.length : numPartitions,
-    replicas: assignments.length > 0 ? Math.max(...assignments.map(({ brokerIds }) => brokerIds.length)) : replicationFactor,
+    replicas: assignments.length > 0 ? assignments.reduce((most, { brokerIds }) => Math.max(most, brokerIds.length), 0) : replicationFactor,
     config: Object.fromEntries(configs.filter(({ value }) => value !== null).map(({ name, value }) => [name, value!]))
   }))
   askOne(exchange, network, network.controller, { kind: 'create-topics', topics, validateOnly: request.validateOnly, timeoutMs }, timeoutMs + graceMs,

@@ -1,6 +1,6 @@
 /** What a client is told when an actor could not answer: always an error on which it asks for fresh metadata and tries again. */
 import { ErrorCode } from '../../base/error-code.ts'
-import { type Undeliverable } from '../../runtime/actor.ts'
+import type { Undeliverable } from '../../runtime/actor.ts'
 
 export function undeliverableCode ({ reason }: Undeliverable): ErrorCode {
   switch (reason) {

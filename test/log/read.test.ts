@@ -1,0 +1,168 @@
+/** Reads at every offset and size, from memory, from files, and by time. */
+import t from 'tap'
+import type { Offset } from '../../src/base/ids.ts'
+import { BlockPool } from '../../src/log/block-pool.ts'
+import { scanFile } from '../../src/log/scan.ts'
+import { FaultyDisk } from '../../src/log/faulty-disk.ts'
+import { Scrubber } from '../../src/log/scrub.ts'
+import { SegmentReader, type ReadLease } from '../../src/log/segment-reader.ts'
+import { findTimestamp } from '../../src/log/timestamp-search.ts'
+import { buildBatch } from '../../src/record/records.ts'
+import type { ReadPlan } from '../../src/log/log.ts'
+import { batchOf, type BatchSeen, LogHost, readAll, readFrom, readPlan, splitBatches } from './kit.ts'
+
+const directory = '/data/topics/t-0'
+
+async function filled (pool: BlockPool, config = {}): Promise<{ disk: FaultyDisk, host: LogHost, reader: SegmentReader, all: BatchSeen[] }> {
+  const disk = new FaultyDisk()
+  const host = await LogHost.open({ directory, disk, pool, config: { segmentBytesMax: 5000, indexIntervalBytes: 500, ...config } })
+  for (let i = 0; i < 60; i++) {
+    host.append(batchOf(1 + i % 3, [0, 30, 200, 900][i % 4]!, 10_000 + i * 10, String.fromCharCode(97 + i % 26)))
+    if (i % 5 === 4) await host.flush()
+  }
+  await host.flush()
+  const reader = new SegmentReader({ disk, filesMax: 2, bufferBytesMax: 1 << 20 })
+  return { disk, host, reader, all: await readAll(host, reader) }
+}
+
+for (const [name, pool] of [['much memory', new BlockPool(1 << 20, 65536)], ['little memory', new BlockPool(2048, 1024)]] as const) {
+  t.test(`every offset, many sizes: ${name}`, async t => {
+    const { host, reader, all } = await filled(pool)
+    t.equal(all.length, 60)
+    let wrong = 0
+    for (let offset = 0; offset < host.log.highWatermark; offset++) {
+      const first = all.findIndex(batch => batch.next > offset)
+      for (const maxBytes of [1, 100, 1000, 3000, 100_000]) {
+        const seen = await readFrom(host, reader, offset, maxBytes)
+        const total = seen.reduce((sum, batch) => sum + batch.bytes.length, 0)
+        const same = seen.every((batch, index) => Buffer.from(batch.bytes).equals(all[first + index]!.bytes))
+        if (seen.length === 0 || !same || (seen.length > 1 && total > maxBytes)) wrong++
+      }
+    }
+    t.equal(wrong, 0)
+    t.equal(host.log.read(host.log.highWatermark, 100, host.log.highWatermark), undefined)
+  })
+}
+
+t.test('a read ends at the given offset, and without minOneBatch only what fits comes', async t => {
+  const { host, reader, all } = await filled(new BlockPool(2048, 1024))
+  for (const batch of all.slice(0, 20)) {
+    const plan = host.log.read(0 as Offset, 1 << 20, batch.next as Offset)!
+    const seen = splitBatches(plan.memory ?? await readPlan(reader, directory, plan, 1 << 20))
+    t.ok(seen.at(-1)!.next <= batch.next)
+  }
+  const plan = host.log.read(0 as Offset, 10, host.log.highWatermark)!
+  t.equal((await readPlan(reader, directory, plan, 10, false)).length, 0)
+  t.equal((await readPlan(reader, directory, plan, 10, true)).length, all[0]!.bytes.length)
+})
+
+t.test('memory of blocks is bounded and shared by use', async t => {
+  const disk = new FaultyDisk()
+  const pool = new BlockPool(64 * 1024, 4096)
+  const hosts = await Promise.all(Array.from({ length: 100 }, (_, i) => LogHost.open({ directory: `/data/topics/t-${i}`, disk, pool })))
+  for (let round = 0; round < 5; round++) {
+    for (const host of hosts) {
+      host.append(batchOf(1, 100))
+      await host.flush()
+    }
+  }
+  t.ok(pool.bytes <= 64 * 1024)
+  t.equal(pool.pinnedBytes, 0)
+  const reader = new SegmentReader({ disk })
+  for (const host of hosts) t.equal((await readAll(host, reader)).length, 5)
+  for (const host of hosts) await host.log.close()
+  const again = await LogHost.open({ directory: '/data/topics/t-0', disk, pool })
+  for (let i = 0; i < 40; i++) again.append(batchOf(1, 4000))
+  t.ok(pool.pinnedBytes >= 160_000, 'an append always finds memory')
+  await again.flush()
+  t.ok(pool.bytes <= 200_000)
+})
+
+t.test('leases beyond the bound are small and never wait', async t => {
+  const disk = new FaultyDisk()
+  const host = await LogHost.open({ directory, disk, pool: new BlockPool(4096, 1024) })
+  for (let i = 0; i < 100; i++) host.append(batchOf(1, 2000))
+  await host.flush()
+  const reader = new SegmentReader({ disk, bufferBytesMax: 300_000 })
+  const plan = host.log.read(0 as Offset, 100_000, host.log.highWatermark)!
+  const leases: ReadLease[] = []
+  for (let i = 0; i < 10; i++) {
+    await new Promise<void>(resolve => reader.read(directory, plan, 100_000, true, (_, lease) => {
+      leases.push(lease!)
+      resolve()
+    }))
+  }
+  t.ok(reader.bufferBytes <= 300_000)
+  t.ok(leases.at(-1)!.bytes.length >= 2000 && leases.at(-1)!.bytes.length < 20_000)
+  for (const lease of leases) lease.release()
+  t.throws(() => leases[0]!.release())
+  t.ok((await readPlan(reader, directory, plan, 100_000)).length > 90_000)
+})
+
+t.test('a file that was replaced is noticed', async t => {
+  const { host, reader } = await filled(new BlockPool(2048, 1024))
+  const plan = host.log.read(0 as Offset, 10, host.log.highWatermark)!
+  await t.rejects(readPlan(reader, directory, { ...plan, fileId: plan.fileId + 1000 } as ReadPlan, 10), { code: 'ESTALE' })
+  await t.rejects(readPlan(reader, '/data/topics/none', plan, 10), { code: 'ENOENT' })
+  reader.forget(directory)
+  t.equal(reader.openFiles, 0)
+})
+
+t.test('by time: the first record at or after, and the youngest', async t => {
+  const disk = new FaultyDisk()
+  const host = await LogHost.open({ directory, disk, config: { segmentBytesMax: 1000, indexIntervalBytes: 200 } })
+  const times = [5, 9, 7, 30, 20, 25, 40, 40, 35, 50]
+  for (const time of times) host.append(buildBatch({ records: [{ value: 'a'.repeat(90) }, { value: 'b', timestampDelta: 2 }], timestamp: time }))
+  await host.flush()
+  const flat = times.flatMap(time => [time, time + 2])
+  for (let again = 0; again < 2; again++) {
+    for (let wanted = 0; wanted < 60; wanted++) {
+      const expected = flat.findIndex(time => time >= wanted)
+      const found = await findTimestamp(disk, host.log.timestampPlan(wanted, host.log.logEndOffset))
+      t.same(found, expected < 0 ? undefined : { offset: expected, timestamp: flat[expected] }, `at ${wanted}`)
+    }
+    t.same(await findTimestamp(disk, host.log.timestampPlan(Infinity, host.log.logEndOffset)), { offset: 19, timestamp: 52 })
+  }
+  await host.log.close()
+  const again = await LogHost.open({ directory, disk, config: { segmentBytesMax: 1000, indexIntervalBytes: 200 } })
+  t.same(await findTimestamp(disk, again.log.timestampPlan(36, 20 as Offset)), { offset: 12, timestamp: 40 })
+  t.same(await findTimestamp(disk, again.log.timestampPlan(36, 12 as Offset)), undefined)
+})
+
+t.test('the scrub finds a damaged closed segment and nothing else', async t => {
+  const { disk, host } = await filled(new BlockPool(2048, 1024))
+  const scrubber = new Scrubber()
+  const round = async (): Promise<number> => {
+    let damaged = 0
+    for (let request = scrubber.next(host.log); request !== undefined; request = scrubber.next(host.log)) {
+      if (scrubber.done(request, await scanFile(disk, request)) !== undefined) damaged++
+    }
+    return damaged
+  }
+  t.equal(await round(), 0)
+  const path = `${directory}/${String(host.log.segments[1]!.base).padStart(20, '0')}.log`
+  const bytes = disk.peek(path)
+  bytes[bytes.length - 3]! ^= 4
+  disk.poke(path, bytes)
+  t.equal(await round(), 1)
+})
+
+t.test('retention by bytes and time', async t => {
+  const { host, disk } = await filled(new BlockPool(2048, 1024), { retentionBytes: 8000, retentionMs: -1 })
+  host.log.applyRetention(0, host)
+  await host.settle(() => host.events.includes('start-moved'))
+  t.ok(host.log.bytes >= 8000 && host.log.bytes < 14_000, String(host.log.bytes))
+  t.equal(host.log.logStartOffset, host.log.segments[0]!.base)
+  await host.settle(() => host.events.at(-1) === 'none')
+  t.equal((await disk.list(directory)).filter(name => name.endsWith('.log')).length, host.log.segmentCount)
+  host.log.configure({ ...host.log.config, retentionMs: 1000 })
+  host.events.length = 0
+  host.log.applyRetention(10_000 + 590 + 1001, host)
+  await host.settle(() => host.events.includes('rolled'))
+  host.log.applyRetention(10_000 + 590 + 1001, host)
+  await host.settle(() => host.log.logStartOffset === host.log.logEndOffset)
+  t.equal(host.log.bytes, 0)
+  await host.log.close()
+  const again = await LogHost.open({ directory, disk })
+  t.same([again.log.logStartOffset, again.log.logEndOffset], [host.log.logEndOffset, host.log.logEndOffset])
+})
