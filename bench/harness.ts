@@ -13,7 +13,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
-import { type Cpu } from './process-stats.ts'
+import type { Cpu } from './process-stats.ts'
 
 /** The seed of everything random in the benches. */
 export const seed = 20_240_607

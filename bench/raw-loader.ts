@@ -56,6 +56,8 @@ export type LoadOptions = AppendOptions | FetchOptions | LatencyOptions
 export interface LoadOutcome extends Measurement {
   /** Share of the time that the loader was busy: near 1, it was the bottleneck. */
   readonly loaderBusy?: number
+  /** Requests that were to be sent again because their partition was changing its thread. */
+  readonly refused?: number
 }
 
 /** Runs a load in its own process. @throws when an answer was wrong, or after `withinMs` (default 10 minutes) */
@@ -98,7 +100,8 @@ async function produce (options: AppendOptions): Promise<LoadOutcome> {
   if (options.keepTopic !== true) await client.deleteTopic(topic)
   client.close()
   const messages = outcome.requests * recordsPerBatch
-  return { ...outcome, messages, bytes: messages * options.valueBytes, checksum: new Checksum().add(records).add(partitions).toString() }
+  const refused = protocols.reduce((sum, protocol) => sum + protocol.refused, 0)
+  return { ...outcome, messages, bytes: messages * options.valueBytes, checksum: new Checksum().add(records + refused * recordsPerBatch).add(partitions).toString() }
 }
 
 async function redisAppend (options: AppendOptions): Promise<LoadOutcome> {

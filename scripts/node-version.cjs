@@ -6,3 +6,6 @@ if (major < 24 || (major === 24 && minor < 6)) {
     'Run `npm ci` (it installs Node 26 into node_modules) and start through npm: `npm start`, `npm test`, `npm run -s ringmq -- COMMAND`.')
   process.exit(1)
 }
+
+// Before the first .ts file is loaded: from the second start on no types are stripped, and the stripper is not even loaded.
+require('node:module').enableCompileCache()

@@ -14,8 +14,8 @@ import { cryptoChance, uuidHex } from './base/prng.ts'
 import { DataDirectory } from './log/data-directory.ts'
 import { diskQuotas, RealDisk } from './log/disk.ts'
 import { canSharePort, reservePort } from './net/listener.ts'
-import { groupsName, controllerName, listenerName, program, votesName, type ReactorInit, type ReactorSpec } from './reactor.ts'
-import { LocalRuntime } from './runtime/local-runtime.ts'
+import { controllerName, groupsName, listenerName, votesName, type ReactorInit, type ReactorSpec } from './places.ts'
+import type { LocalRuntime } from './runtime/local-runtime.ts'
 import type { ActorSpec, Placer } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
 import { Supervisor } from './runtime/supervisor.ts'
@@ -87,7 +87,7 @@ async function start (config: BrokerConfig, port: number, directory: DataDirecto
   }
   const edge: ReactorSpec = { type: 'network' }
   const runtime = directory === undefined
-    ? await LocalRuntime.start({ program, init, edge })
+    ? await startHere(init, edge)
     : await Supervisor.start({ threads, program: reactorUrl(), init, edge, onEvent: logRuntimeEvents(log.logger, new MetricRow(metrics, 0)) })
   try {
     await placeActors(runtime, config, port, canSharePort ? threads : 1)
@@ -111,6 +111,12 @@ async function start (config: BrokerConfig, port: number, directory: DataDirecto
       return closing
     }
   }
+}
+
+/** Runs everything on this thread. Only then does it load what reactors run. */
+async function startHere (init: ReactorInit, edge: ReactorSpec): Promise<LocalRuntime> {
+  const [{ LocalRuntime }, { program }] = await Promise.all([import('./runtime/local-runtime.ts'), import('./reactor.ts')])
+  return await LocalRuntime.start({ program, init, edge })
 }
 
 /** Locks the folder. A new one becomes a cluster of its own, of one broker. */

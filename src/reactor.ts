@@ -17,8 +17,8 @@ import { Votes } from './actors/votes/votes.ts'
 import { systemClock } from './base/clock.ts'
 import type { BrokerConfig } from './base/config.ts'
 import type { Effect, Post } from './base/effect.ts'
-import type { ActorId, ThreadIndex, TopicId } from './base/ids.ts'
-import { openLog, type Logger, type LoggerOptions } from './base/logger.ts'
+import type { ThreadIndex, TopicId } from './base/ids.ts'
+import { openLog, type Logger } from './base/logger.ts'
 import { MetricRow, metrics } from './base/metrics.ts'
 import { cryptoChance } from './base/prng.ts'
 import { BlockPool } from './log/block-pool.ts'
@@ -32,7 +32,8 @@ import type { FetchReader } from './net/fetch-reader.ts'
 import { HttpServer } from './net/http.ts'
 import { Listener } from './net/listener.ts'
 import { metricsPage } from './net/metrics-page.ts'
-import { Network, type BrokerIdentity } from './net/network.ts'
+import { Network } from './net/network.ts'
+import { controllerId, groupsId, partitionName, votesId, type ReactorInit, type ReactorSpec } from './places.ts'
 import { apis } from './protocol/apis.ts'
 import type { Actor } from './runtime/actor.ts'
 import type { ActorContext } from './runtime/cell.ts'
@@ -40,38 +41,8 @@ import { Credits } from './runtime/credit.ts'
 import type { Placer, Program, RunningProgram, ThreadContext } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
 
-export const votesName = 'votes'
-export const controllerName = 'controller'
-export const groupsName = 'groups'
-export const listenerName = (thread: number): string => `listener/${thread}`
-const partitionName = (topicId: TopicId, partition: number): string => `partition/${topicId}/${partition}`
-
-/** Ids are given in the order in which broker.ts places these, behind the network actors of the threads. */
-export const votesId = (threads: number): ActorId => threads as ActorId
-export const controllerId = (threads: number): ActorId => threads + 1 as ActorId
-export const groupsId = (threads: number): ActorId => threads + 2 as ActorId
-
 /** The metadata log lies among the others, under an id that no topic can get. */
 const metadataTopicId = '0'.repeat(31) + '1'
-
-export type ReactorSpec =
-  | { readonly type: 'network' }
-  | { readonly type: 'votes' }
-  | { readonly type: 'controller' }
-  | { readonly type: 'groups' }
-  | { readonly type: 'listener', readonly host: string, readonly port: number, readonly reusePort: boolean }
-  | { readonly type: 'partition' } & PartitionSpec
-
-/** Plain data that the broker hands to each thread. */
-export interface ReactorInit {
-  readonly config: BrokerConfig
-  readonly metrics: SharedArrayBuffer
-  readonly threads: number
-  readonly logger: LoggerOptions
-  readonly poolSize: number
-  readonly broker: BrokerIdentity
-  readonly bootId: string
-}
 
 /** Requests and bytes that one partition may have from one thread's connections at a time. */
 const creditPerPartition = { countMax: 1024, bytesMax: 16 * 1024 * 1024 }

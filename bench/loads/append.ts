@@ -14,6 +14,8 @@ export interface AppendProtocol {
   readonly frameCount: number
   /** Sent at connect; what the server says first is then not looked at. */
   readonly greeting?: Uint8Array
+  /** How many requests the server asked to send again; they are not, and do not count as done. */
+  readonly refused?: number
   /** Prepares frame `index` to be sent as this connection's request number `sequence`. */
   stamp (index: number, sequence: number): void
   /** Checks the answer at `at`; returns where it ends, or -1 when more bytes are needed. @throws when it is not the right one */
@@ -32,7 +34,9 @@ export interface AppendLoad {
 }
 
 export interface AppendOutcome {
+  /** Without refused ones. */
   readonly requests: number
+  readonly refused: number
   readonly seconds: number
   readonly latencyMs: Percentiles
   readonly cpu: Cpu
@@ -173,14 +177,18 @@ export async function runAppends (load: AppendLoad, protocols: readonly AppendPr
   }
   try {
     await run(load.warmupRequests)
+    const refusals = (): number => protocols.reduce((sum, protocol) => sum + (protocol.refused ?? 0), 0)
+    const refusedBefore = refusals()
     const before = cpuOfProcess(load.serverPid)
     const ownBefore = process.cpuUsage()
     const started = performance.now()
     const phase = await run(load.requests)
     const seconds = (performance.now() - started) / 1000
     const own = process.cpuUsage(ownBefore)
+    const refused = refusals() - refusedBefore
     return {
-      requests: phase.done,
+      requests: phase.done - refused,
+      refused,
       seconds,
       latencyMs: percentiles(phase.latencies.subarray(0, phase.done)),
       cpu: cpuSince(before, cpuOfProcess(load.serverPid)),

@@ -111,7 +111,8 @@ export function forRecords (answer: Buffer, visit: (partition: number, records: 
   for (let left = count; left > 0; left--) {
     const partition = answer.readInt32BE(at)
     const error = answer.readInt16BE(at + 4)
-    if (error !== 0) throw new Error(`fetch of partition ${partition} failed with error ${error}`)
+    // NOT_LEADER_OR_FOLLOWER: the partition is on its way to another thread and is asked again.
+    if (error !== 0 && error !== 6) throw new Error(`fetch of partition ${partition} failed with error ${error}`)
     const aborted = Math.max(0, answer.readInt32BE(at + 22))
     at += 26 + aborted * 16
     const bytes = Math.max(0, answer.readInt32BE(at))

@@ -1,5 +1,5 @@
 /** Produce requests, one batch each, and the proof that every batch got an offset range of its own without gaps. */
-import { type AppendProtocol } from './append.ts'
+import type { AppendProtocol } from './append.ts'
 import { correlationAt, produceRequest } from '../wire.ts'
 
 /** Which offsets were given away, for all connections and partitions of a load. */
@@ -36,11 +36,16 @@ export class OffsetLedger {
   }
 }
 
+/** NOT_LEADER_OR_FOLLOWER: the partition is on its way to another thread, clients try again. A few are counted, many are a failure. */
+const notLeader = 6
+const refusedMax = 10_000
+
 /** A connection that sends `batch` to `partitions` in turn. */
 export class KafkaAppend implements AppendProtocol {
   readonly frames: Buffer
   readonly frameBytes: number
   readonly frameCount: number
+  refused = 0
   readonly #ledger: OffsetLedger
   readonly #baseOffsetAt: number
   readonly #answerBytes: number
@@ -67,7 +72,8 @@ export class KafkaAppend implements AppendProtocol {
     if (bytes.readInt32BE(at + 4) !== (this.#answers++ | 0)) throw new Error('an answer out of order')
     const field = at + this.#baseOffsetAt
     const error = bytes.readInt16BE(field - 2)
-    if (error !== 0) throw new Error(`produce failed with error ${error}`)
+    if (error === notLeader && ++this.refused <= refusedMax) return at + this.#answerBytes
+    if (error !== 0) throw new Error(`produce failed with error ${error}, answer ${this.#answers} of this connection`)
     const partition = bytes.readInt32BE(field - 6)
     const baseOffset = bytes.readInt32BE(field) * 2 ** 32 + bytes.readUInt32BE(field + 4)
     if (baseOffset <= (this.#lastOffsets.get(partition) ?? -1)) throw new Error(`base offset ${baseOffset} came after a larger one`)

@@ -1,6 +1,6 @@
 /** Publishes to a NATS JetStream stream, one message each, answered when it is stored. */
 import { connect } from 'node:net'
-import { type AppendProtocol } from './append.ts'
+import type { AppendProtocol } from './append.ts'
 
 const lineFeed = 10
 

@@ -1,6 +1,6 @@
 /** XADD commands to a Redis stream, one entry each, in the same shape as the produce load. */
 import { connect } from 'node:net'
-import { type AppendProtocol } from './append.ts'
+import type { AppendProtocol } from './append.ts'
 
 const lineEnd = 13
 

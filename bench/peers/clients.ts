@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Checksum, type Measurement, peersRoot } from '../harness.ts'
 import { Client } from '../loads/client.ts'
 import { cpuSince, runProgram } from '../process-stats.ts'
-import { type Subject } from '../subjects.ts'
+import type { Subject } from '../subjects.ts'
 import { runKafkaTool } from './kafka.ts'
 
 export interface ClientLoad {

@@ -2,7 +2,7 @@
 import { figure, median, type Measurement, type Result, type Settings, total } from '../harness.ts'
 import { Client } from '../loads/client.ts'
 import { runLoad } from '../raw-loader.ts'
-import { type Subject } from '../subjects.ts'
+import type { Subject } from '../subjects.ts'
 import { type ClientLoad, franzFetch, franzProduce, javaFetch, javaProduce } from './clients.ts'
 import { type Contestant, type ServerName, topicSettings } from './contestants.ts'
 

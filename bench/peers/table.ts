@@ -1,7 +1,7 @@
 /** Results as the tables of docs/performance.md: servers beside each other, and what ours costs against Kafka's and the limit's. */
 import { figure, type Result } from '../harness.ts'
 import { type Contestant, labelOf, type ServerName } from './contestants.ts'
-import { type Case, type Metric } from './rows.ts'
+import type { Case, Metric } from './rows.ts'
 
 /** Results of a case by {@link labelOf} the contestant. */
 export type CaseResults = ReadonlyMap<string, readonly Result[]>

@@ -1,7 +1,10 @@
 /** Reads configuration files: YAML, of which JSON is a part. The one home of yaml. */
-import { parse as parseYaml } from 'yaml'
+import { createRequire } from 'node:module'
 import { nearest } from './nearest.ts'
 import { ConfigError, type Given, type Setting } from './setting.ts'
+
+/** Loaded by the first file that is read: a broker that is set up by flags does not pay for it. */
+const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml')
 
 export interface ConfigFile {
   readonly text: string
@@ -24,7 +27,7 @@ export function readConfigFile (file: ConfigFile, settings: Record<string, Setti
 function parseTree (file: ConfigFile): object {
   let tree: unknown
   try {
-    tree = parseYaml(file.text)
+    tree = yaml().parse(file.text)
   } catch (error) {
     throw new ConfigError([`${file.name}: not readable as YAML or JSON: ${(error as Error).message.split('\n')[0]}`])
   }

@@ -12,47 +12,33 @@ import type { Clock } from '../base/clock.ts'
 import type { Effect, EffectSink, Message, Post } from '../base/effect.ts'
 import type { Offset, Term } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
-import { batchBytesOf } from '../record/record-batch.ts'
 import { Appender } from './appender.ts'
 import type { BlockPool } from './block-pool.ts'
-import { bootHash, Checkpoint, type CheckpointState, type LogPoint } from './checkpoint.ts'
-import { syncFile, writeChecked } from './checked-file.ts'
+import { bootHash, type CheckpointState, type LogPoint } from './checkpoint.ts'
+import { Checkpointer, sameState } from './checkpointer.ts'
+import { syncFile } from './checked-file.ts'
 import { type Disk, type DiskFile, isDiskFull } from './disk.ts'
+import { GroupWriter } from './group-writer.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
-import { appendIndexes, copyFile, cutFile, cutIndexes, findBatch, loadIndexes, loadMaxTimestamp, openSegment, removeSegments, saveIndexes } from './segment-files.ts'
-import { epochsFormatVersion, epochsPath, type LogDamage, type RecoveredLog, recoverLog } from './recovery.ts'
-import { expiredSegments } from './retention.ts'
-import { type Scan, scanFile, walkBatches } from './scan.ts'
-import { Segment, segmentPath } from './segment.ts'
+import type { FlushMode, LogConfig } from './log-config.ts'
+import { exclusiveJobs, type JobName, type LogEvent, type LogJobDone, type LogMessage, type LogRefusal } from './log-message.ts'
 import { segmentSpanMax } from './offset-index.ts'
 import { ProducerSnapshots } from './producer-snapshot.ts'
+import type { ReadPlan } from './read-plan.ts'
+import { type LogDamage, type RecoveredLog, recoverLog } from './recovery.ts'
+import { type LogReplay, replayLog } from './replay.ts'
+import { expiredSegments } from './retention.ts'
+import { type Scan, scanFile } from './scan.ts'
+import {
+  appendIndexes, copyFile, cutFile, cutIndexes, findBatch, loadIndexes, loadMaxTimestamp, openSegment, removeSegments, saveIndexes, syncSegments
+} from './segment-files.ts'
+import { Segment, segmentPath } from './segment.ts'
 import { planTimestampSearch, type TimestampPlan } from './timestamp-search.ts'
 
-/** When an append counts as durable: synced, handed to the operating system and synced every `flushIntervalMs`, or just handed over. */
-export type FlushMode = 'always' | 'interval' | 'os'
-
-export interface LogConfig {
-  readonly flush: FlushMode
-  readonly flushIntervalMs: number
-  readonly segmentBytesMax: number
-  /** A segment older than this is closed at the next retention run. */
-  readonly segmentMs: number
-  readonly indexIntervalBytes: number
-  /** -1: keep for ever. */
-  readonly retentionMs: number
-  /** -1: keep everything. */
-  readonly retentionBytes: number
-}
-
-export const defaultLogConfig: LogConfig = {
-  flush: 'always',
-  flushIntervalMs: 1000,
-  segmentBytesMax: 1 << 30,
-  segmentMs: 7 * 24 * 3600 * 1000,
-  indexIntervalBytes: 16384,
-  retentionMs: 7 * 24 * 3600 * 1000,
-  retentionBytes: -1
-}
+export { defaultLogConfig, type FlushMode, type LogConfig } from './log-config.ts'
+export type { LogEvent, LogMessage, LogRefusal } from './log-message.ts'
+export type { ReadPlan } from './read-plan.ts'
+export type { LogReplay } from './replay.ts'
 
 export interface LogOptions {
   /** The log's own folder; made if it is missing. */
@@ -67,90 +53,11 @@ export interface LogOptions {
   readonly scan?: Scan
 }
 
-/** Told, while a log is opened, what its owner's producer states are made of. Bytes are valid only during the call. */
-export interface LogReplay {
-  /** The newest producer snapshot: state up to `offset`, exclusive. Called at most once, first. */
-  snapshot (bytes: Uint8Array, offset: Offset): void
-  /** Each batch behind it, in order. */
-  batch (bytes: Uint8Array, position: number): void
-}
-
 export type OpenedLog =
   | { readonly state: 'ready', readonly log: Log, readonly scannedBytes: number, readonly cutBytes: number }
   /** Must not be served: see {@link LogDamage}. */
   | { readonly state: 'damaged', readonly damage: LogDamage }
 
-/** Why nothing may be appended now: tell writers, they may try again. */
-export type LogRefusal = 'full' | 'sync-failed' | 'truncating' | 'broken' | 'closed'
-
-/** What a completion meant for the log's owner. */
-export type LogEvent =
-  | 'none'
-  /** `durableEndOffset` moved. */
-  | 'durable'
-  /** A new segment takes writes: a good moment for a producer snapshot. */
-  | 'rolled'
-  /** Batches that were never durable are gone: `logEndOffset` fell, appends are refused (see `refusal`), their writers must be told. */
-  | 'cut'
-  /** Appends are accepted again. */
-  | 'ready'
-  /** The log cannot help itself (`failure` says why): close it and open it anew, or quarantine it. */
-  | 'broken'
-  /** `logStartOffset` moved and is durable. */
-  | 'start-moved'
-  /** The truncation that was asked for is done. */
-  | 'truncated'
-
-export interface LogMessage extends Message {
-  readonly kind: `log-${string}`
-}
-
-interface LogWritten extends LogMessage {
-  readonly kind: 'log-written'
-  error: unknown
-}
-
-interface LogJobDone extends LogMessage {
-  readonly kind: 'log-job-done'
-  readonly job: JobName
-  readonly error: unknown
-  /** What the job found out; its meaning depends on the job. */
-  readonly value: unknown
-}
-
-/** Work besides group writes. Those that need the files for themselves are exclusive: no group is written meanwhile. */
-type JobName = 'roll' | 'sync-first' | 'clear' | 'repair' | 'truncate' | 'sync' | 'checkpoint' | 'probe-space' | 'move-start' | 'remove' | 'retention'
-
-export interface ReadPlan {
-  readonly segmentBase: Offset
-  /** {@link FileStat.id} of the segment's file. */
-  readonly fileId: number
-  /** A batch begins here, at or before the one that holds `offset`. 0 and not `indexed`: the segment's index file knows better. */
-  readonly position: number
-  readonly indexed: boolean
-  /** Upper bound of what can be read from `position` on. */
-  readonly bytes: number
-  readonly offset: Offset
-  /** Exclusive: the reader cuts what lies above. */
-  readonly endOffset: Offset
-  readonly highWatermark: Offset
-  /** In the page cache as good as certain: it may be read on the reactor thread. */
-  readonly hot: boolean
-  /** The exact bytes, when they are in the log's memory: valid only inside `receive`. */
-  readonly memory: Uint8Array | undefined
-}
-
-/** Groups up to this size get zeros written ahead of them. */
-const smallGroupBytes = 65536
-const preallocateBytesMin = 65536
-const zeros = new Uint8Array(1 << 20)
-/**
- * Inline writes that took longer than this are slow (or their thread was not given the processor); when they add up to so much
- * within a second, the disk is slow: writes leave the thread for a second.
- */
-const slowWriteMs = 5
-const slowTotalMsMax = 50
-const slowWindowMs = 1000
 /** The newest bytes of a log are in the page cache: they were written a moment ago. */
 const hotBytes = 32 << 20
 /** With less room than this a full disk counts as still full. */
@@ -163,12 +70,14 @@ export class Log implements Effect {
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #appender: Appender
-  readonly #checkpoint: Checkpoint
+  readonly #group: GroupWriter
+  readonly #checkpoints: Checkpointer
   readonly #snapshots: ProducerSnapshots
   readonly #segments: Segment[]
   readonly #epochs: LeaderEpochs
   #config: LogConfig
-  #epochsSavedVersion: number
+  /** The flush mode in force. */
+  #flush: FlushMode
   /** Where appends go: the last segment. Its file may not exist yet. */
   #active: Segment
   /** Where groups are written: the last segment whose file exists. */
@@ -189,14 +98,6 @@ export class Log implements Effect {
 
   /** The exclusive work under way. */
   #busy: 'no' | 'write' | 'job' = 'no'
-  #post: Post | undefined
-  #groupEnd: LogPoint
-  #groupBytes = 0
-  #preallocateBytes = preallocateBytesMin
-  #slowUntilMs = 0
-  #slowSinceMs = -Infinity
-  #slowTotalMs = 0
-  readonly #writtenMessage: LogWritten = { kind: 'log-written', error: undefined }
   /** A sync failed while a group was being written: the cut comes when that is over. */
   #cutWanted: LogRefusal | undefined
   #truncateWanted: Offset | undefined
@@ -206,33 +107,27 @@ export class Log implements Effect {
   #lastSyncMs = 0
   /** Without trust in what the operating system holds, checkpoints claim only what was synced. */
   #trustWritten = true
-  /** Checkpoints are written one after the other. */
-  #checkpointing: Promise<void> = Promise.resolve()
-  #savedState: CheckpointState | undefined
   /** Segments that are no longer part of the log, and whose files still exist. */
   readonly #doomed: Segment[] = []
-  /** An asynchronous group write has not completed. */
-  #inFlight = false
-  /** Set by a close that waits for the group under way. */
-  #settled: (() => void) | undefined
 
   private constructor (options: LogOptions, recovered: RecoveredLog, snapshots: ProducerSnapshots) {
     this.directory = options.directory
     this.#disk = options.disk
     this.#clock = options.clock
     this.#config = options.config
+    this.#flush = options.config.flush
     this.#appender = new Appender(options.pool)
     this.#snapshots = snapshots
     this.#segments = recovered.segments
     this.#epochs = recovered.epochs
-    this.#epochsSavedVersion = -1
-    this.#checkpoint = new Checkpoint(options.disk, options.directory, bootHash(options.bootId), recovered.checkpoint?.sequence ?? 0)
+    this.#checkpoints = new Checkpointer(options.disk, options.directory, bootHash(options.bootId), recovered.checkpoint?.sequence ?? 0)
     this.#active = this.#writing = recovered.segments.at(-1)!
     this.#logStartOffset = this.#wantedStart = recovered.logStartOffset
     this.#logEndOffset = recovered.logEndOffset
     this.#highWatermark = Math.min(recovered.checkpoint?.state.highWatermark ?? 0, recovered.logEndOffset) as Offset
-    this.#written = this.#groupEnd = { offset: recovered.logEndOffset, segmentBase: this.#active.base, segmentSize: this.#active.size }
+    this.#written = { offset: recovered.logEndOffset, segmentBase: this.#active.base, segmentSize: this.#active.size }
     this.#synced = this.#written
+    this.#group = new GroupWriter(this.#appender, options.clock, this.#written)
   }
 
   /**
@@ -255,9 +150,10 @@ export class Log implements Effect {
     const log = new Log(options, recovered, snapshots)
     await openSegment(disk, directory, log.#active)
     // What was written before this start may not be synced (`os`, or a kill between write and sync): from here on it is.
-    await log.#syncFrom(recovered.checkpoint?.state.durable)
-    if (recovered.checkpoint === undefined) await log.#saveCheckpoint(log.#state(), true)
-    if (replay !== undefined) await log.#replay(replay)
+    await syncSegments(disk, directory, recovered.segments, recovered.checkpoint?.state.durable, recovered.logEndOffset)
+    const ordered = options.config.flush === 'always'
+    if (recovered.checkpoint === undefined || (recovered.checkpoint.state.ordered && !ordered)) await log.#saveCheckpoint(log.#state(), true)
+    if (replay !== undefined) await replayLog(disk, directory, recovered.segments, snapshots, recovered.logStartOffset, replay)
     return { state: 'ready', log, scannedBytes: recovered.scannedBytes, cutBytes: recovered.cutBytes }
   }
 
@@ -272,7 +168,7 @@ export class Log implements Effect {
 
   /** Exclusive end of what is as durable as `flush` promises. */
   get durableEndOffset (): Offset {
-    return this.#config.flush === 'always' ? this.#synced.offset : this.#written.offset
+    return this.#written.offset
   }
 
   /** As last told by {@link advanceHighWatermark}, or by the checkpoint this log was opened from. */
@@ -310,8 +206,21 @@ export class Log implements Effect {
     return this.#segments.length
   }
 
+  /** Takes effect at once; only leaving `always` waits for the next {@link maintain}, which first notes that durably. */
   configure (config: LogConfig): void {
     this.#config = config
+    if (this.#flush !== 'always' || config.flush === 'always') this.#flush = config.flush
+  }
+
+  /** What is written from here on may reach the disk in any order: recovery must know before the first such write. */
+  #relax (out: EffectSink): void {
+    if (this.#jobs.has('relax') || this.#jobs.has('truncate') || this.#jobs.has('repair')) return
+    this.#startJob('relax', out, () => this.#checkpoints.relax(this.#state(), this.#epochs))
+  }
+
+  /** Each group is on disk before the next is written, and was since the last checkpoint. */
+  get #ordered (): boolean {
+    return this.#flush === 'always' && this.#config.flush === 'always' && this.#synced.offset === this.#written.offset
   }
 
   advanceHighWatermark (offset: Offset): void {
@@ -355,87 +264,28 @@ export class Log implements Effect {
 
   /** The effect: writes everything pending of one segment as one group. */
   run (post: Post): void {
-    this.#post = post
     if (this.#appender.pendingSegmentBase !== this.#writing.base) {
       this.#runJob('roll', post, () => this.#roll())
       return
     }
-    if (this.#config.flush === 'always' && this.#synced.offset !== this.#written.offset) {
+    const sync = this.#flush === 'always'
+    if (sync && this.#synced.offset !== this.#written.offset) {
       // `flush` was changed to `always`: what was written under the old promise is synced first.
       this.#runJob('sync-first', post, () => this.#sync())
       return
     }
-    const segment = this.#writing
-    const position = this.#appender.pendingPosition
-    const parts = this.#appender.takeGroup()
-    const { groupEndOffset, groupEndPosition } = this.#appender
-    this.#groupEnd = {
-      offset: groupEndOffset < 0 ? this.#logEndOffset : groupEndOffset as Offset, segmentBase: segment.base, segmentSize: groupEndPosition
-    }
-    this.#groupBytes = groupEndPosition - position
-    if (this.#config.flush === 'always') {
-      if (this.#groupBytes <= smallGroupBytes && groupEndPosition > segment.preallocatedEnd && groupEndPosition === segment.size) this.#addZeros(segment, parts)
-      this.#inFlight = true
-      segment.file!.write(parts, position, true, this.#onWritten)
-      return
-    }
-    const startMs = this.#clock.monotonicMs()
-    if (startMs < this.#slowUntilMs) {
-      this.#inFlight = true
-      segment.file!.write(parts, position, false, this.#onWritten)
-      return
-    }
-    let failure: unknown
-    try {
-      segment.file!.writeNow(parts, position)
-    } catch (error) {
-      failure = error ?? new Error('write failed')
-    }
-    const endMs = this.#clock.monotonicMs()
-    if (endMs - startMs > slowWriteMs) this.#noteSlow(endMs, endMs - startMs)
-    this.#writtenMessage.error = failure
-    post(this.#writtenMessage)
-  }
-
-  #noteSlow (nowMs: number, tookMs: number): void {
-    if (nowMs - this.#slowSinceMs > slowWindowMs) {
-      this.#slowSinceMs = nowMs
-      this.#slowTotalMs = 0
-    }
-    this.#slowTotalMs += tookMs
-    if (this.#slowTotalMs > slowTotalMsMax) this.#slowUntilMs = nowMs + slowWindowMs
-  }
-
-  /**
-   * A small group that goes beyond what is preallocated takes zeros along: the following ones then change no metadata of the
-   * file, which halves their sync. Each step is twice as long as the one before, up to 1 MiB.
-   */
-  #addZeros (segment: Segment, parts: Uint8Array[]): void {
-    const bytes = Math.min(this.#preallocateBytes, this.#config.segmentBytesMax - segment.size)
-    if (bytes <= 0) return
-    parts.push(zeros.subarray(0, bytes))
-    segment.preallocatedEnd = segment.size + bytes
-    this.#preallocateBytes = Math.min(this.#preallocateBytes * 2, zeros.length)
-  }
-
-  readonly #onWritten = (error: Error | undefined): void => {
-    this.#inFlight = false
-    this.#writtenMessage.error = error
-    this.#post!(this.#writtenMessage)
-    this.#settled?.()
+    this.#group.write(this.#writing, sync, this.#config, this.#logEndOffset, post)
   }
 
   /** Takes a completion that this log's effects posted. It may start the next group. */
   handle (message: LogMessage, out: EffectSink): LogEvent {
-    if (message.kind === 'log-written') {
-      const { error } = this.#writtenMessage
-      this.#writtenMessage.error = undefined
-      return this.#handleWritten(error, out)
-    }
+    if (message.kind === 'log-written') return this.#handleWritten(this.#group.takeError(), out)
     const { job, error, value } = message as LogJobDone
     this.#jobs.delete(job)
     const event = this.#handleJob(job, error, value, out)
-    if (this.#busy === 'no') this.#next(out)
+    if (this.#busy !== 'no') return event
+    if (this.#cutWanted !== undefined) return this.#cut(this.#cutWanted, out)
+    this.#next(out)
     return event
   }
 
@@ -454,10 +304,10 @@ export class Log implements Effect {
 
   #groupWritten (): void {
     this.#appender.groupDone()
-    this.#written = this.#groupEnd
-    this.#writing.writtenSize = this.#groupEnd.segmentSize
-    this.#pendingBytes -= this.#groupBytes
-    if (this.#config.flush === 'always') this.#synced = this.#groupEnd
+    this.#written = this.#group.end
+    this.#writing.writtenSize = this.#group.end.segmentSize
+    this.#pendingBytes -= this.#group.bytes
+    if (this.#group.synced) this.#synced = this.#group.end
   }
 
   #handleJob (job: JobName, error: unknown, value: unknown, out: EffectSink): LogEvent {
@@ -466,7 +316,7 @@ export class Log implements Effect {
       case 'roll':
         this.#busy = 'no'
         if (error !== undefined) return this.#cut(isDiskFull(error) ? 'full' : 'sync-failed', out)
-        return this.#cutWanted !== undefined ? this.#cut(this.#cutWanted, out) : 'rolled'
+        return 'rolled'
       case 'sync-first':
         this.#busy = 'no'
         return error === undefined ? 'durable' : this.#cut('sync-failed', out)
@@ -496,6 +346,9 @@ export class Log implements Effect {
       case 'remove':
         if (error !== undefined) this.#doomed.unshift(...value as Segment[])
         return 'none'
+      case 'relax':
+        if (error === undefined) this.#flush = this.#config.flush
+        return 'none'
       case 'checkpoint':
         return 'none'
     }
@@ -522,8 +375,9 @@ export class Log implements Effect {
       return 'none'
     }
     this.#cutWanted = undefined
-    const copies = reason === 'sync-failed' && this.#config.flush !== 'os'
+    const copies = reason === 'sync-failed' && this.#flush !== 'os'
     const end = copies ? this.#synced : this.#written
+    if (end.segmentBase !== this.#writing.base) return this.#break()
     this.#cutTo(end)
     const segment = this.#writing
     const file = segment.file!
@@ -551,7 +405,7 @@ export class Log implements Effect {
   }
 
   async #repair (segment: Segment, file: DiskFile): Promise<void> {
-    await Promise.all([this.#jobs.get('checkpoint'), this.#jobs.get('move-start')])
+    await Promise.all([this.#jobs.get('sync'), this.#jobs.get('checkpoint'), this.#jobs.get('move-start'), this.#jobs.get('relax')])
     const path = segmentPath(this.directory, segment.base, 'log')
     await copyFile(this.#disk, file, path, segment.size)
     // From the rename on the file is shorter than an earlier checkpoint may claim.
@@ -573,12 +427,12 @@ export class Log implements Effect {
   async #roll (): Promise<void> {
     const from = this.#writing
     const to = this.#segments[this.#segments.indexOf(from) + 1]!
-    const waits = this.#config.flush !== 'os'
+    const waits = this.#flush !== 'os'
     if (from.preallocatedEnd > from.size) await from.file!.truncate(from.size)
     if (waits) await syncFile(from.file!)
     await openSegment(this.#disk, this.directory, to)
     to.firstMs = this.#clock.wallMs()
-    this.#preallocateBytes = preallocateBytesMin
+    this.#group.rolled()
     this.#writing = to
     this.#written = { offset: to.base, segmentBase: to.base, segmentSize: 0 }
     if (waits) this.#synced = this.#written
@@ -606,6 +460,7 @@ export class Log implements Effect {
   async #sync (): Promise<void> {
     const written = this.#written
     await this.#retiring
+    if (!this.#trustWritten) throw this.#failure
     await syncFile(this.#writing.file!)
     if (written.offset > this.#synced.offset) this.#synced = written
   }
@@ -631,7 +486,7 @@ export class Log implements Effect {
   }
 
   async #truncateFiles (offset: Offset): Promise<LogPoint> {
-    await Promise.all([this.#retiring, this.#jobs.get('checkpoint'), this.#jobs.get('move-start')])
+    await Promise.all([this.#retiring, this.#jobs.get('sync'), this.#jobs.get('checkpoint'), this.#jobs.get('move-start'), this.#jobs.get('relax')])
     const created = this.#segments.slice(0, this.#segments.indexOf(this.#writing) + 1)
     const segment = created.findLast(one => one.base <= offset)!
     const { position, base } = await findBatch(this.#disk, this.directory, segment, offset)
@@ -666,11 +521,12 @@ export class Log implements Effect {
 
   /** Runs what depends on time: the sync of `interval`, and the look whether a full disk has room again. Call it every 100 ms or so. */
   maintain (nowMs: number, out: EffectSink): void {
+    if (this.#flush !== this.#config.flush) this.#relax(out)
     this.#removeDoomed(out)
     if (this.#wantedStart > this.#logStartOffset) this.#startMove(this.#wantedStart, out)
     if (this.#refusal === 'full') {
       if (this.#busy === 'no') this.#startJob('probe-space', out, () => this.#disk.freeBytes(this.directory))
-    } else if (this.#config.flush === 'interval' && this.#synced.offset < this.#written.offset && nowMs - this.#lastSyncMs >= this.#config.flushIntervalMs) {
+    } else if (this.#flush === 'interval' && this.#synced.offset < this.#written.offset && nowMs - this.#lastSyncMs >= this.#config.flushIntervalMs) {
       this.#lastSyncMs = nowMs
       this.#startJob('sync', out, () => this.#sync())
     }
@@ -684,7 +540,7 @@ export class Log implements Effect {
   checkpoint (out: EffectSink, snapshot?: { readonly offset: Offset, readonly bytes: Uint8Array }): void {
     if (this.#jobs.has('checkpoint') || this.#jobs.has('repair') || this.#jobs.has('truncate') || this.#refusal === 'broken') return
     const state = this.#state()
-    if (snapshot === undefined && sameState(state, this.#savedState)) return
+    if (snapshot === undefined && sameState(state, this.#checkpoints.saved)) return
     this.#startJob('checkpoint', out, async () => {
       const segment = this.#writing
       if (segment.base === state.written.segmentBase && state.indexEntries - segment.indexSaved >= indexEntriesUnsavedMax) {
@@ -705,26 +561,15 @@ export class Log implements Effect {
       written: this.#trustWritten ? this.#written : this.#synced,
       highWatermark: this.#highWatermark,
       logStartOffset: this.#wantedStart,
-      ordered: this.#config.flush === 'always',
+      ordered: this.#ordered,
       maxTimestamp: segment.maxTimestamp!,
       maxTimestampOffset: segment.maxTimestampOffset,
       indexEntries
     }
   }
 
-  /** The list of terms goes first: recovery reads no terms from what lies below the checkpoint. One after the other. */
   #saveCheckpoint (state: CheckpointState, sync: boolean): Promise<void> {
-    const saved = this.#checkpointing.then(async () => {
-      if (this.#epochs.version !== this.#epochsSavedVersion) {
-        const version = this.#epochs.version
-        await writeChecked(this.#disk, epochsPath(this.directory), epochsFormatVersion, this.#epochs.encode())
-        this.#epochsSavedVersion = version
-      }
-      await this.#checkpoint.write({ ...state, logStartOffset: this.#wantedStart }, sync)
-      this.#savedState = state
-    })
-    this.#checkpointing = saved.catch(() => {})
-    return saved
+    return this.#checkpoints.save(state, this.#epochs, sync)
   }
 
   /** Gives up everything below `offset` (at most the high watermark); whole segments below it are removed. Event 'start-moved'. */
@@ -739,6 +584,8 @@ export class Log implements Effect {
     if (this.#jobs.has('move-start') || this.#jobs.has('truncate') || this.#jobs.has('repair')) return
     const wanted = this.#wantedStart
     this.#startJob('move-start', out, async () => {
+      // Else a loss of power could leave a log that ends before it starts.
+      if (this.#synced.offset < wanted) await this.#sync()
       await this.#saveCheckpoint(this.#state(), true)
       return wanted
     })
@@ -871,35 +718,6 @@ export class Log implements Effect {
     return this.#segments
   }
 
-  /** Reads what producer states are made of: the newest snapshot and every batch behind it. */
-  async #replay (replay: LogReplay): Promise<void> {
-    const snapshot = await this.#snapshots.newest()
-    if (snapshot !== undefined) replay.snapshot(snapshot.bytes, snapshot.offset)
-    const from = Math.max(snapshot?.offset ?? 0, this.#logStartOffset) as Offset
-    for (const segment of this.#segments) {
-      const next = this.#segments[this.#segments.indexOf(segment) + 1]
-      if (next !== undefined && next.base <= from) continue
-      const start = (await findBatch(this.#disk, this.directory, segment, from)).position
-      await walkBatches(this.#disk, segmentPath(this.directory, segment.base, 'log'), start, segment.size, (bytes, at, position) => {
-        replay.batch(bytes.subarray(at, at + batchBytesOf(bytes, at)), position)
-        return true
-      })
-    }
-  }
-
-  /** Syncs what an unclean stop may have left unsynced, from the checkpoint's durable point on. */
-  async #syncFrom (durable: LogPoint | undefined): Promise<void> {
-    if (durable?.offset === this.#logEndOffset) return
-    for (const segment of this.#segments) {
-      if (segment === this.#active) await syncFile(segment.file!)
-      else if (segment.base >= (durable?.segmentBase ?? 0)) {
-        const file = await this.#disk.open(segmentPath(this.directory, segment.base, 'log'), 'write')
-        await syncFile(file)
-        await file.close()
-      }
-    }
-  }
-
   /**
    * Finishes what is under way, syncs, writes indexes and checkpoint, and gives files and memory back. What was appended and
    * not flushed is dropped: nobody was told that it is there. Call it once, after the last `handle`.
@@ -907,19 +725,23 @@ export class Log implements Effect {
    * @param snapshot  the owner's producer states, if they are those of everything that was written
    */
   async close (snapshot?: Uint8Array): Promise<void> {
-    const broken = this.#refusal === 'broken' || this.#cutWanted !== undefined || this.#refusal === 'sync-failed'
+    let sound = this.#cutWanted === undefined && (this.#refusal === undefined || this.#refusal === 'full')
     this.#refusal = 'closed'
-    if (this.#inFlight) await new Promise<void>(resolve => { this.#settled = resolve })
-    if (this.#busy === 'write' && !this.#writtenMessage.error) this.#groupWritten()
-    else if (this.#busy === 'write') this.#appender.groupFailed()
+    await this.#group.settled()
+    if (this.#busy === 'write') {
+      if (this.#group.takeError() === undefined) this.#groupWritten()
+      else {
+        this.#appender.groupFailed()
+        sound = false
+      }
+    }
     await Promise.all(this.#jobs.values())
     await this.#retiring
-    await this.#checkpointing
     const segment = this.#writing
-    if (!broken && this.#writtenMessage.error === undefined) await this.#closeCleanly(segment, snapshot)
+    if (sound) await this.#closeCleanly(segment, snapshot)
     this.#appender.clear()
     await segment.file?.close()
-    await this.#checkpoint.close()
+    await this.#checkpoints.close()
   }
 
   async #closeCleanly (segment: Segment, snapshot: Uint8Array | undefined): Promise<void> {
@@ -930,11 +752,4 @@ export class Log implements Effect {
     if (snapshot !== undefined) await this.#snapshots.save(this.#written.offset, snapshot)
     await this.#saveCheckpoint(this.#state(), true)
   }
-}
-
-const exclusiveJobs: ReadonlySet<JobName> = new Set<JobName>(['roll', 'sync-first', 'clear', 'repair', 'truncate'])
-
-function sameState (a: CheckpointState, b: CheckpointState | undefined): boolean {
-  return b !== undefined && a.durable.offset === b.durable.offset && a.written.offset === b.written.offset &&
-    a.highWatermark === b.highWatermark && a.logStartOffset === b.logStartOffset
 }

@@ -1,6 +1,7 @@
 /** The slow work on a log's files: creating, closing, cutting, copying and removing segments. Plain functions of their arguments. */
 import type { Offset } from '../base/ids.ts'
 import { baseOffsetOf, nextOffsetOf } from '../record/record-batch.ts'
+import type { LogPoint } from './checkpoint.ts'
 import { readAt, readWhole, replaceWhole, syncFile, writeAt } from './checked-file.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { offsetEntryBytes, OffsetIndex, segmentSpanMax } from './offset-index.ts'
@@ -16,6 +17,19 @@ export async function openSegment (disk: Disk, directory: string, segment: Segme
   segment.file = await disk.open(segmentPath(directory, segment.base, 'log'), 'write')
   segment.fileId = (await segment.file.stat()).id
   if (isNew) await disk.syncFolder(directory)
+}
+
+/** Syncs what an unclean stop may have left unsynced: from the segment that holds the durable point on. */
+export async function syncSegments (
+  disk: Disk, directory: string, segments: readonly Segment[], durable: LogPoint | undefined, logEndOffset: Offset
+): Promise<void> {
+  if (durable?.offset === logEndOffset) return
+  for (const segment of segments) {
+    if (segment.base < (durable?.segmentBase ?? 0)) continue
+    const file = segment.file ?? await disk.open(segmentPath(directory, segment.base, 'log'), 'write')
+    await syncFile(file)
+    if (segment.file === undefined) await file.close()
+  }
 }
 
 /** Writes the whole indexes of a segment, with the entry of its largest timestamp at the end. */

@@ -176,7 +176,8 @@ export class Connection {
       const filled = this.#filled
       this.#assembly = undefined
       this.#consume(assembly, filled, true)
-      if (this.#assembly !== assembly) this.#pool.release(assembly)
+      // Within a `receive` the requests just handed on still wait in mailboxes, as views of these bytes, until it is over.
+      if (this.#assembly !== assembly) setImmediate(() => this.#pool.release(assembly))
     }
     if (this.#paused && this.#canRead()) {
       this.#paused = false

@@ -3,7 +3,7 @@
  *
  * GET /health, /metrics, /cluster/status, each as a monitoring system or a person with curl asks for them.
  */
-import http from 'node:http'
+import type http from 'node:http'
 import { Duplex } from 'node:stream'
 import type { Connection } from './connection.ts'
 
@@ -18,23 +18,29 @@ const requestTimeoutMs = 10_000
 const headerBytesMax = 8 * 1024
 
 export class HttpServer {
-  readonly #server: http.Server
+  #server: Promise<http.Server> | undefined
   readonly #pages: HttpPages
 
   constructor (pages: HttpPages) {
     this.#pages = pages
-    // Never listens: connections come from the broker's own port.
-    this.#server = http.createServer({ maxHeaderSize: headerBytesMax, requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
-      (request, response) => { this.#answer(request, response).catch(() => response.destroy()) })
-    this.#server.on('clientError', (_error, socket) => socket.destroy())
   }
 
   /** Serves a connection from its first bytes on, which are borrowed. */
   serve (connection: Connection, first: Uint8Array): void {
     const stream = new ConnectionStream(connection)
     connection.takeOver(chunk => stream.receive(chunk))
-    this.#server.emit('connection', stream)
     stream.receive(first)
+    this.#server ??= this.#open()
+    this.#server.then(server => server.emit('connection', stream), () => connection.destroy('HTTP cannot be served'))
+  }
+
+  /** node:http is loaded with the first request: a thread that nobody asks does not pay for it. The server never listens. */
+  async #open (): Promise<http.Server> {
+    const { createServer } = await import('node:http')
+    const server = createServer({ maxHeaderSize: headerBytesMax, requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
+      (request, response) => { this.#answer(request, response).catch(() => response.destroy()) })
+    server.on('clientError', (_error, socket) => socket.destroy())
+    return server
   }
 
   async #answer (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {

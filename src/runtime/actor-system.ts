@@ -35,6 +35,7 @@ import { nodeScheduler, type Scheduler } from './scheduler.ts'
 import { systemLimits, type ActorSystemOptions, type SystemLimits, type SystemStats } from './system-options.ts'
 import { createThreadWords, currentActorWord } from './thread-words.ts'
 import { Timers } from './timers.ts'
+import { TurnEnds } from './turn-ends.ts'
 
 /** Messages between the systems themselves travel to this id, which no actor has. */
 const systemId = 0xffffff as ActorId
@@ -59,11 +60,8 @@ export class ActorSystem implements CellHost {
   readonly #timers: Timers<Cell>
   readonly #asks: Asks
   readonly #held: Held
-  readonly #late = new Set<number>()
   readonly #effects: Effect[] = []
-  #turnEnds: Cell[] = []
-  #turnEndsSpare: Cell[] = []
-  #edgeTurnEnd: Cell | undefined
+  readonly #turnEnds: TurnEnds
   #doorbell: Doorbell | undefined
   #running = false
   #turnPlanned = false
@@ -84,6 +82,10 @@ export class ActorSystem implements CellHost {
   readonly #plan = (): void => this.#begin()
   readonly #hasWork = (): boolean => this.#links.some(link => link !== undefined && link.hasWork())
   readonly #onIncoming = (to: ActorId, message: Message): void => this.#receiveFrame(to, message)
+  readonly #onTurnEnd = (cell: Cell): void => {
+    if (cell.state === ActorState.running || cell.state === ActorState.moving) this.#enqueue(cell, turnEnd)
+  }
+
   readonly #onTimer = (cell: Cell, message: Message): void => this.#deliver(cell, message)
   readonly #onExpired = (asker: ActorId, correlation: number): void => this.#endAsk(asker, correlation, 'expired')
   readonly #onArmed = (): void => {
@@ -99,8 +101,9 @@ export class ActorSystem implements CellHost {
     this.#scheduler = options.scheduler ?? nodeScheduler
     this.#limits = { ...systemLimits, ...options.limits }
     this.#words = new Int32Array(options.words ?? createThreadWords())
+    this.#turnEnds = new TurnEnds(this.thread)
     this.#timers = new Timers(this.#limits.timersMax)
-    this.#asks = new Asks(this.#limits.asksMax)
+    this.#asks = new Asks(this.#limits.asksMax, this.#limits.lateRepliesMax)
     this.#held = new Held(this.#codecs, { bytesMax: this.#limits.heldBytesMax, waitMs: this.#limits.heldMs })
     this.#now = this.#scheduler.clock.monotonicMs()
     this.#lives = new Lives({
@@ -240,7 +243,6 @@ export class ActorSystem implements CellHost {
   askFrom (asker: ActorId, to: ActorId, message: Request, deadlineMs: number): void {
     assert(message.replyTo === asker, 'an answer must go to the asker')
     this.#begin()
-    if (this.#late.size > 0) this.#late.delete(lateKey(asker, message.correlation))
     if (this.#asks.open(asker, message.correlation, to, this.placement.lookup(to), this.#now + deadlineMs)) this.#route(to, message)
     else this.#refuse(message, 'mailbox-full')
   }
@@ -255,12 +257,8 @@ export class ActorSystem implements CellHost {
   }
 
   turnEndFrom (cell: Cell): void {
-    if (cell.turnEndAsked) return
     this.#begin()
-    cell.turnEndAsked = true
-    // The thread's network actor is told after the others, so that it writes what they answer at their turn's end.
-    if (cell.self as number === this.thread) this.#edgeTurnEnd = cell
-    else this.#turnEnds.push(cell)
+    this.#turnEnds.ask(cell)
   }
 
   effectFrom (cell: Cell, effect: Effect): void {
@@ -313,7 +311,7 @@ export class ActorSystem implements CellHost {
     const { replyTo, correlation } = message as Partial<Request>
     if (replyTo !== undefined) {
       if (cell.mailbox.count >= this.#limits.mailboxRequestsMax) return this.#refuse(message, 'mailbox-full')
-    } else if (correlation !== undefined && !this.#acceptReply(cell.self, correlation)) {
+    } else if (correlation !== undefined && !this.#asks.accept(cell.self, correlation)) {
       this.#dropped++
       return
     }
@@ -327,12 +325,6 @@ export class ActorSystem implements CellHost {
     this.#runQueue.push(cell)
   }
 
-  /** Closes the open request that a reply belongs to. Returns false for one that came after its deadline. */
-  #acceptReply (asker: ActorId, correlation: number): boolean {
-    if (this.#asks.count > 0 && this.#asks.settle(asker, correlation)) return true
-    return this.#late.size === 0 || !this.#late.delete(lateKey(asker, correlation))
-  }
-
   /** Answers a message that cannot be delivered, if somebody waits for an answer. */
   #refuse (message: Message, reason: Undeliverable['reason']): void {
     const { replyTo, correlation } = message as Partial<Request>
@@ -344,13 +336,10 @@ export class ActorSystem implements CellHost {
     this.#route(replyTo, undeliverable(correlation, reason))
   }
 
-  /** Answers an asker whose request is over without an answer. One that comes after all is dropped. */
+  /** Answers an asker whose request is over without an answer. */
   #endAsk (asker: ActorId, correlation: number, reason: Undeliverable['reason']): void {
-    if (this.#late.size >= this.#limits.lateRepliesMax) this.#late.delete(this.#late.values().next().value!)
     const cell = this.#cells[asker]
-    if (cell === undefined) return
-    this.#late.add(lateKey(asker, correlation))
-    this.#enqueue(cell, undeliverable(correlation, reason))
+    if (cell !== undefined) this.#enqueue(cell, undeliverable(correlation, reason))
   }
 
   #handle (message: SystemMessage): void {
@@ -386,7 +375,6 @@ export class ActorSystem implements CellHost {
     this.#receives++
     // A plain store: the supervisor reads it only when this thread has been silent for long.
     this.#words[currentActorWord] = cell.self
-    if (message === turnEnd) cell.turnEndAsked = false
     try {
       assert(++this.#turnReceives <= this.#limits.receivesPerTurnMax, 'actors send each other messages without end')
       cell.actor!.receive(message, cell, this.#now)
@@ -419,31 +407,15 @@ export class ActorSystem implements CellHost {
     for (const link of this.#links) link?.publish()
     this.#turnPlanned = false
     // After frames came in, more are likely: look once more before going to sleep.
-    const more = frames > 0 || this.#turnEnds.length > 0 || this.#edgeTurnEnd !== undefined
+    const more = frames > 0 || !this.#turnEnds.isEmpty
     if (more || (this.#doorbell !== undefined && !this.#doorbell.sleep(this.#hasWork))) this.#begin()
     this.#arm()
   }
 
   #endTurn (): void {
-    for (let round = 0; round < this.#limits.turnEndRoundsMax; round++) {
-      const ended = this.#turnEnds
-      this.#turnEnds = this.#turnEndsSpare
-      for (let i = 0; i < ended.length; i++) this.#deliverTurnEnd(ended[i]!)
-      ended.length = 0
-      this.#turnEndsSpare = ended
-      this.#drain()
-      if (this.#turnEnds.length > 0) continue
-      const edge = this.#edgeTurnEnd
-      if (edge === undefined) return
-      this.#edgeTurnEnd = undefined
-      this.#deliverTurnEnd(edge)
-      this.#drain()
-    }
-  }
-
-  #deliverTurnEnd (cell: Cell): void {
-    if (cell.state === ActorState.running || cell.state === ActorState.moving) this.#deliver(cell, turnEnd)
-    else cell.turnEndAsked = false
+    for (let left = this.#limits.turnEndRoundsMax; left > 0 && this.#turnEnds.tellRound(this.#onTurnEnd); left--) this.#drain()
+    this.#turnEnds.tellEdge(this.#onTurnEnd)
+    this.#drain()
   }
 
   #arm (): void {
@@ -513,10 +485,6 @@ function undeliverable (correlation: number, reason: Undeliverable['reason']): U
 
 function endMark (actor: ActorId, from: ThreadIndex): EndMark {
   return { kind: 'end-mark', actor, from }
-}
-
-function lateKey (asker: ActorId, correlation: number): number {
-  return asker * 4294967296 + correlation
 }
 
 function reasonOf (state: ActorState): Undeliverable['reason'] {

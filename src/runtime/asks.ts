@@ -24,11 +24,18 @@ export class Asks {
   readonly #places: Int32Array
   readonly #free: Int32Array
   #freeCount: number
+  /** Requests that ended without an answer, oldest first: one that comes after all is dropped. */
+  readonly #late = new Set<number>()
+  readonly #lateMax: number
 
-  /** @param max  most open requests at once, a power of two */
-  constructor (max: number) {
+  /**
+   * @param max      most open requests at once, a power of two
+   * @param lateMax  answers to come late that are remembered
+   */
+  constructor (max: number, lateMax = 4096) {
     assert((max & (max - 1)) === 0, 'most open requests must be a power of two')
     this.#max = max
+    this.#lateMax = lateMax
     this.#table = new Int32Array(max * 2)
     this.#mask = max * 2 - 1
     this.#askers = new Int32Array(max)
@@ -57,6 +64,7 @@ export class Asks {
    */
   open (asker: ActorId, correlation: number, target: ActorId, place: Place, deadline: number): boolean {
     if (this.#freeCount === 0) return false
+    if (this.#late.size > 0) this.#late.delete(lateKey(asker, correlation))
     let at = this.#hash(asker, correlation)
     for (let found; (found = this.#table[at]!) !== 0; at = (at + 1) & this.#mask) {
       assert(this.#askers[found - 1] !== asker || this.#correlations[found - 1] !== correlation >>> 0, 'correlation is in use')
@@ -69,6 +77,12 @@ export class Asks {
     this.#places[slot] = place
     this.#heap.add(slot, deadline)
     return true
+  }
+
+  /** Takes note of an answer. Returns false when it comes after its request had ended: it must be dropped. */
+  accept (asker: ActorId, correlation: number): boolean {
+    if (this.count > 0 && this.settle(asker, correlation)) return true
+    return this.#late.size === 0 || !this.#late.delete(lateKey(asker, correlation))
   }
 
   /** Forgets a request because its answer is there. Returns false when it is not open. */
@@ -112,6 +126,8 @@ export class Asks {
     const asker = this.#askers[slot]! as ActorId
     const correlation = this.#correlations[slot]!
     this.settle(asker, correlation)
+    if (this.#late.size >= this.#lateMax) this.#late.delete(this.#late.values().next().value!)
+    this.#late.add(lateKey(asker, correlation))
     end(asker, correlation)
   }
 
@@ -133,4 +149,8 @@ export class Asks {
     const mixed = Math.imul(correlation ^ Math.imul(asker, 0x9e3779b1), 0x85ebca6b)
     return (mixed ^ (mixed >>> 15)) & this.#mask
   }
+}
+
+function lateKey (asker: ActorId, correlation: number): number {
+  return asker * 4294967296 + correlation
 }

@@ -7,6 +7,7 @@
  * and its actors start on it.
  */
 import type { ResourceLimits } from 'node:worker_threads'
+import { systemClock } from '../base/clock.ts'
 import type { ActorId, ThreadIndex } from '../base/ids.ts'
 import { ActorNames } from './actor-names.ts'
 import { ActorState, actorsMax, createPlacement, Placement, threadsMax } from './placement.ts'
@@ -129,6 +130,8 @@ export class Supervisor implements Placer {
         await this.#startActor(placed)
       } catch (error) {
         this.#placed.delete(id)
+        // It may still be starting.
+        await this.#call(placed.thread, this.#options.callMs * 2, control => control.stop(id)).catch(() => {})
         throw error
       }
     })
@@ -248,7 +251,7 @@ export class Supervisor implements Placer {
 
   #becomeRunning (slot: Slot): void {
     slot.running = true
-    slot.runningSince = performance.now()
+    slot.runningSince = systemClock.monotonicMs()
   }
 
   async #startEdge ({ index }: Slot): Promise<void> {
@@ -293,7 +296,7 @@ export class Supervisor implements Placer {
     this.#onEvent({ kind: 'thread-exited', thread: slot.index, code, actor: thread.currentActor, error })
     // A thread that dies while the first ones start is the caller's business: `start` fails.
     if (!this.#started) return
-    if (performance.now() - slot.runningSince >= this.#options.restartStableMs) slot.attempt = 0
+    if (systemClock.monotonicMs() - slot.runningSince >= this.#options.restartStableMs) slot.attempt = 0
     slot.attempt++
     slot.givenUp = slot.attempt > this.#options.restartAttemptsMax
     this.#lose(slot)

@@ -15,7 +15,7 @@ export const systemLimits = {
   asksMax: 65_536,
   /** Receives of one turn: more means that actors send each other messages without end. */
   receivesPerTurnMax: 1_000_000,
-  /** Times that a turn's end may lead to another one in the same turn. */
+  /** Rounds of turn ends in one turn: those who ask while others are told are told in the same turn, up to here. */
   turnEndRoundsMax: 4,
   /** Answers that came too late and are still to be dropped when they come. */
   lateRepliesMax: 4096,

@@ -1,4 +1,5 @@
 /** Looks whether the threads' beats go on, and how much memory the process has. */
+import { systemClock } from '../base/clock.ts'
 import type { OnRuntimeEvent } from './runtime-event.ts'
 import type { Thread } from './thread.ts'
 
@@ -27,7 +28,7 @@ export class ThreadWatch {
   readonly #timer: NodeJS.Timeout
   /** What each thread's beat was, and since when. */
   #seen = new Map<Thread, { beat: number, since: number }>()
-  #lookedAt = performance.now()
+  #lookedAt = systemClock.monotonicMs()
   #memoryHigh = false
 
   constructor (options: ThreadWatchOptions) {
@@ -42,7 +43,7 @@ export class ThreadWatch {
 
   #look (): void {
     const { onEvent, onSilent, silentMs, threads } = this.#options
-    const now = performance.now()
+    const now = systemClock.monotonicMs()
     // If this thread itself did not run for long, the beats it missed say nothing about the others.
     const late = now - this.#lookedAt > this.#lookMs * 2
     this.#lookedAt = now

@@ -4,7 +4,8 @@
  */
 import * as Comlink from 'comlink'
 import nodeEndpoint from 'comlink/dist/umd/node-adapter.js'
-import { enableCompileCache, getCompileCacheDir } from 'node:module'
+import { getCompileCacheDir } from 'node:module'
+import { dirname } from 'node:path'
 import { MessageChannel, Worker, type MessagePort, type ResourceLimits } from 'node:worker_threads'
 import type { ActorId, ThreadIndex } from '../base/ids.ts'
 import { ActorSystem } from './actor-system.ts'
@@ -35,7 +36,6 @@ export interface ThreadInit {
 
 interface WorkerData extends ThreadInit {
   readonly placer: MessagePort
-  readonly compileCache: string | undefined
 }
 
 export interface ThreadStats {
@@ -98,9 +98,13 @@ export class Thread {
     Comlink.expose(placer, endpointOf(port1))
     // The ports must not keep a process alive whose worker has ended.
     port1.unref()
-    const workerData: WorkerData = { ...init, placer: port2, compileCache: getCompileCacheDir() }
+    const workerData: WorkerData = { ...init, placer: port2 }
+    // Through its environment the worker has the compile cache from its very first module on.
+    const compileCache = getCompileCacheDir()
+    const env = compileCache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(compileCache) }
     this.#worker = new Worker(entryUrl('thread-entry'), {
       workerData,
+      env,
       transferList: [port2],
       name: `reactor-${init.thread}`,
       ...(resourceLimits === undefined ? {} : { resourceLimits })
@@ -162,8 +166,7 @@ export class Thread {
 
 /** Runs inside the worker: opens the program and obeys the supervisor. */
 export async function serveThread (data: unknown, port: MessagePort): Promise<void> {
-  const { compileCache, placer, ...init } = data as WorkerData
-  if (compileCache !== undefined) enableCompileCache(compileCache)
+  const { placer, ...init } = data as WorkerData
   const { program } = await import(init.program) as { program: Program }
   const remote = Comlink.wrap<Placer>(endpointOf(placer))
   placer.unref()

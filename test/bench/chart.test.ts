@@ -1,6 +1,6 @@
 import t from 'tap'
 import { chartValues, drawChart } from '../../bench/chart.ts'
-import { type Result } from '../../bench/harness.ts'
+import type { Result } from '../../bench/harness.ts'
 
 t.test('medians become a picture', async t => {
   const line = (server: string, user: number, flush = 'os'): Result => ({

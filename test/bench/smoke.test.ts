@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { type Result } from '../../bench/harness.ts'
+import type { Result } from '../../bench/harness.ts'
 import { runProgram } from '../../bench/process-stats.ts'
 
 /** The name of the bench, and how many results a smoke run gives. */

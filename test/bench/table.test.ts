@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Result } from '../../bench/harness.ts'
+import type { Result } from '../../bench/harness.ts'
 import { allCases } from '../../bench/peers/rows.ts'
 import { markdownTable } from '../../bench/peers/table.ts'
 

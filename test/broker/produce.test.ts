@@ -8,7 +8,7 @@ import { metadata } from '../../src/protocol/apis/metadata.ts'
 import { produce } from '../../src/protocol/apis/produce.ts'
 import { openBroker, openClient, temporaryFolder } from './kit.ts'
 import { RawClient } from './raw-client.ts'
-import { append, batchOf, createTopic, deleteTopic, fetchFrom, offsetAt, partitionsOf, readAll } from './requests.ts'
+import { append, batchOf, createTopic, deleteTopic, fetchFrom, offsetAt, partitionsOf, readAll, whenLed } from './requests.ts'
 
 t.test('every version appends, and offsets are dense', async t => {
   const client = await openClient(t, await openBroker(t))
@@ -157,6 +157,16 @@ t.test('requests in flight are answered in order, on one thread and over several
   }
 })
 
+t.test('more in flight than one connection may have: every batch is stored as it was sent, once', async t => {
+  const client = await openClient(t, await openBroker(t))
+  await createTopic(client, 'orders', 2)
+  // All of one size, so that a batch in another's place would look sound.
+  const values = Array.from({ length: 2000 }, (_, i) => `${i}`.padStart(40, '-'))
+  const produced = await Promise.all(values.map(async (value, i) => await append(client, 'orders', i % 2, batchOf([value]))))
+  t.same(produced.filter(({ errorCode }) => errorCode !== 0), [])
+  for (const partition of [0, 1]) t.same((await readAll(client, 'orders', partition)).map(record => record.value), values.filter((_, i) => i % 2 === partition))
+})
+
 t.test('idempotent producers', async t => {
   const dataDir = await temporaryFolder(t)
   let broker = await startBroker({ dataDir, port: 0, threads: 2, logFlush: 'os', loggingLevel: 'fatal' })
@@ -194,6 +204,7 @@ t.test('idempotent producers', async t => {
   broker = await startBroker({ dataDir, port: 0, threads: 2, logFlush: 'os', loggingLevel: 'fatal' })
   client = await RawClient.connect(broker.address)
   t.teardown(() => client.close())
+  await whenLed(client, 'orders')
   t.same(await readAll(client, 'orders'), before)
   t.same(await send(10, ['10']), [0, 11], 'a duplicate after a restart')
   t.same(await send(8, ['8', '9']), [0, 9])
@@ -251,6 +262,7 @@ t.test('a topic that is deleted and made anew never meets its old log', async t 
       await broker.close()
       broker = await startBroker({ dataDir, port: 0, threads: 1, logFlush: 'os', loggingLevel: 'fatal' })
       client = await RawClient.connect(broker.address)
+      await whenLed(client, 'orders')
       t.same(await readAll(client, 'orders', 1), [{ offset: 0, value: `round ${round}` }])
     }
     t.equal(await deleteTopic(client, 'orders'), 0)

@@ -4,6 +4,7 @@ import { createTopics } from '../../src/protocol/apis/create-topics.ts'
 import { deleteTopics } from '../../src/protocol/apis/delete-topics.ts'
 import { fetch } from '../../src/protocol/apis/fetch.ts'
 import { listOffsets } from '../../src/protocol/apis/list-offsets.ts'
+import { metadata } from '../../src/protocol/apis/metadata.ts'
 import { produce } from '../../src/protocol/apis/produce.ts'
 import { baseOffsetOf, batchBytesOf, batchHeaderBytes, recordCountOf } from '../../src/record/record-batch.ts'
 import { buildBatch, type BatchInput, readRecords } from '../../src/record/records.ts'
@@ -122,4 +123,15 @@ export async function offsetAt (client: RawClient, topic: string, timestamp: num
   const response = await client.call(listOffsets, version, { topics: [{ name: topic, partitions: [{ index: partition, timestamp, currentLeaderEpoch: leaderEpoch }] }] })
   const { index: _index, ...answer } = response.topics[0]!.partitions[0]!
   return answer
+}
+
+/** Resolves when every partition of a topic has a leader: right after a start clients are told to try again. */
+export async function whenLed (client: RawClient, topic: string): Promise<void> {
+  for (let tries = 0; tries < 2000; tries++) {
+    const { topics } = await client.call(metadata, 12, { topics: [{ name: topic }], allowAutoTopicCreation: false })
+    const { errorCode, partitions } = topics[0]!
+    if (errorCode === 0 && partitions.every(partition => partition.errorCode === 0)) return
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+  throw new Error(`topic ${topic} has partitions without leaders`)
 }

@@ -1,5 +1,5 @@
 /** All clients, in the order they are tested. */
-import { type Client } from './client.ts'
+import type { Client } from './client.ts'
 import { franz } from './franz.ts'
 import { java } from './java.ts'
 import { kafkaJs } from './kafkajs.ts'

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { peersRoot } from '../../bench/harness.ts'
 import { runProgram } from '../../bench/process-stats.ts'
-import { type Client } from './client.ts'
+import type { Client } from './client.ts'
 import { fromJsonLines, memberProcess, readEvents, runOnFiles, toJsonLines } from './line-process.ts'
 
 const source = join(import.meta.dirname, 'franz')

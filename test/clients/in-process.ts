@@ -2,7 +2,7 @@
 import t from 'tap'
 import { startBroker } from '../../src/index.ts'
 import { applies, checks } from './checks.ts'
-import { type Client } from './client.ts'
+import type { Client } from './client.ts'
 
 /** `RINGMQ_TEST_BROKER=HOST:PORT` names a broker that runs already. */
 const given = process.env.RINGMQ_TEST_BROKER

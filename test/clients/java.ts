@@ -1,7 +1,7 @@
 /** The tools of Apache Kafka, which use its Java client. */
 import assert from 'node:assert/strict'
 import { kafkaClasspath, type kafkaTool, runKafkaTool } from '../../bench/peers/kafka.ts'
-import { type Client, type Member, type Sample, type Target } from './client.ts'
+import type { Client, Member, Sample, Target } from './client.ts'
 import { memberProcess } from './line-process.ts'
 
 const nullText = '(null)'

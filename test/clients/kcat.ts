@@ -1,6 +1,6 @@
 /** kcat, the command line of librdkafka, from the system's packages. */
 import { runProgram } from '../../bench/process-stats.ts'
-import { type Client, type Member, type ProduceOptions, type Sample, type Target } from './client.ts'
+import type { Client, Member, ProduceOptions, Sample, Target } from './client.ts'
 import { memberProcess, runOnFiles } from './line-process.ts'
 
 const withinMs = 120_000

@@ -4,7 +4,7 @@ import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { peersRoot } from '../../bench/harness.ts'
 import { runProgram } from '../../bench/process-stats.ts'
-import { type Client } from './client.ts'
+import type { Client } from './client.ts'
 import { fromJsonLines, memberProcess, readEvents, toJsonLines } from './line-process.ts'
 
 const source = join(import.meta.dirname, 'python')

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { projectRoot } from '../../bench/harness.ts'
 import { runProgram } from '../../bench/process-stats.ts'
-import { type Client, type Sample } from './client.ts'
+import type { Client, Sample } from './client.ts'
 import { runOnFiles } from './line-process.ts'
 
 const node = join(projectRoot, 'node_modules/.bin/node')

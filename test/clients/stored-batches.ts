@@ -3,7 +3,7 @@
  * for their users (compression, producer ids) shows here as it lies in the log, and no code of the broker is involved.
  */
 import { connect, type Socket } from 'node:net'
-import { type Codec, type Target } from './client.ts'
+import type { Codec, Target } from './client.ts'
 
 export interface StoredBatch {
   readonly baseOffset: number

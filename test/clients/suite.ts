@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { applies, checks, newTopic } from './checks.ts'
-import { type Client } from './client.ts'
-import { startOwnBroker } from './own-broker.ts'
+import type { Client } from './client.ts'
+import { type OwnBroker, startOwnBroker } from './own-broker.ts'
 import { type TextFile, writeTextFile } from './text-file.ts'
 
 export interface SuiteOptions {
@@ -20,8 +20,9 @@ export interface SuiteOptions {
 /** Sets the exit code. The last line says `N passed, N failed`. */
 export async function runSuite (options: SuiteOptions): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'ringmq-clients-'))
-  const own = options.broker === undefined ? await startOwnBroker(directory) : undefined
+  let own: OwnBroker | undefined
   try {
+    own = options.broker === undefined ? await startOwnBroker(directory) : undefined
     const failed = await runChecks({ ...options, broker: options.broker ?? own!.address, directory })
     process.exitCode = failed === 0 ? 0 : 1
   } finally {

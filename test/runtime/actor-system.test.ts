@@ -191,6 +191,19 @@ t.test('turn-end comes once a turn, after all messages, and to the network actor
   t.same(order, ['network a', 'partition b', 'partition c', 'partition turn-end', 'network answer', 'network turn-end'])
 })
 
+t.test('an actor that asks for every turn\'s end keeps neither the network actor nor the turn from ending', async t => {
+  const { system, scheduler, start } = setup({ limits: { turnEndRoundsMax: 4 } })
+  let ends = 0
+  let flushes = 0
+  await start(0, new Probe((message, out) => { if (message.kind === 'turn-end') flushes++; else out.turnEnd() }))
+  await start(1, new Probe((_message, out) => { if (ends++ < 9) out.turnEnd() }))
+  system.tell(id(0), { kind: 'a' })
+  system.tell(id(1), { kind: 'b' })
+  const turns = system.stats().turns
+  await scheduler.settle()
+  t.same({ ends, flushes, turns: system.stats().turns - turns }, { ends: 10, flushes: 1, turns: 3 })
+})
+
 t.test('effects run after receive, and what they post comes back', async t => {
   const { system, start } = setup()
   const order: string[] = []

@@ -239,7 +239,7 @@ class FetchRequest implements Asker {
       if (plan === null || part.errorCode !== ErrorCode.NONE) continue
       const bytes = Math.min(plan.bytes, Math.max(0, part.target.bytesMax), bytesLeft)
       if (part.lease !== undefined) {
-        if (!first && part.lease.bytes.length > bytesLeft) {
+        if (!first && part.lease.bytes.length > bytes) {
           part.lease.release()
           part.lease = undefined
           continue

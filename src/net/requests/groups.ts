@@ -21,7 +21,7 @@ import { askOne } from './ask-one.ts'
 
 /** A coordinator that has not answered an ordinary question by then is gone. */
 const deadlineMs = 30_000
-/** A join waits for the other members, up to their rebalance timeout. */
+/** A join or sync waits for the other members, up to the longest of their rebalance timeouts. */
 const joinDeadlineMsMax = 31 * 60_000
 const keyTypeGroup = 0
 
@@ -59,7 +59,7 @@ export function handleJoinGroup (exchange: Exchange, request: RequestOf<typeof j
     protocols,
     memberIdRequired: version >= 4,
     canSkipAssignment: version >= 9
-  }, Math.min(Math.max(0, rebalanceTimeoutMs) + deadlineMs, joinDeadlineMsMax),
+  }, joinDeadlineMsMax,
   (errorCode): Response => ({ errorCode: coordinatorError(errorCode), protocolName: version >= 7 ? null : '', leader: '', memberId, members: [] }),
   (joined: Joined): Response => ({
     errorCode: joined.errorCode,

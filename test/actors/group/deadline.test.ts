@@ -1,7 +1,7 @@
 import t from 'tap'
-import { type ActorId } from '../../../src/base/ids.ts'
+import type { ActorId } from '../../../src/base/ids.ts'
 import { Deadline } from '../../../src/actors/group/deadline.ts'
-import { type Outbox } from '../../../src/runtime/actor.ts'
+import type { Outbox } from '../../../src/runtime/actor.ts'
 
 class Timers {
   readonly delays: number[] = []

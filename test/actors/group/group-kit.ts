@@ -1,11 +1,11 @@
 /** A group coordinator on one thread with virtual time: messages go in, answers and timers come out, nothing waits. */
-import { type ActorId } from '../../../src/base/ids.ts'
+import type { ActorId } from '../../../src/base/ids.ts'
 import { decode, encode } from '../../../src/base/msgpack.ts'
 import { seededChance } from '../../../src/base/prng.ts'
-import { type GroupConfig } from '../../../src/actors/group/group-config.ts'
+import type { GroupConfig } from '../../../src/actors/group/group-config.ts'
 import { GroupCoordinator } from '../../../src/actors/group/group-coordinator.ts'
-import { type GroupMessage, type GroupReply, type GroupRequest, type Joined, type JoinGroup } from '../../../src/actors/group/messages.ts'
-import { type Message, type Outbox } from '../../../src/runtime/actor.ts'
+import type { GroupMessage, GroupReply, GroupRequest, Joined, JoinGroup } from '../../../src/actors/group/messages.ts'
+import type { Message, Outbox } from '../../../src/runtime/actor.ts'
 
 const asker = 7 as ActorId
 type Fields<M> = M extends GroupRequest ? Omit<M, 'replyTo' | 'correlation'> : never

@@ -4,7 +4,7 @@
  */
 import t from 'tap'
 import fc from 'fast-check'
-import { type Joined } from '../../../src/actors/group/messages.ts'
+import type { Joined } from '../../../src/actors/group/messages.ts'
 import { bytes, GroupKit, text } from './group-kit.ts'
 
 const clientCount = 5
