@@ -32,7 +32,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@node-rs/crc32': ['src/base/crc32c.ts'],
   pino: ['src/base/logger.ts'],
   'prom-client': ['src/net/metrics-page.ts'],
-  zod: ['src/base/setting.ts'],
+  valibot: ['src/base/setting.ts'],
   yaml: ['src/base/config-file.ts'],
   commander: ['src/cli/'],
   'cli-table3': ['src/cli/'],

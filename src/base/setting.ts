@@ -1,10 +1,10 @@
-/** What a setting is and which kinds of values there are. The one home of zod: how values are checked is nobody else's business. */
-import { z } from 'zod'
+/** What a setting is and which kinds of values there are. The one home of valibot: how values are checked is nobody else's business. */
+import * as v from 'valibot'
 import { type DurationUnit, parseDuration, parseSize, type SizeUnit } from './units.ts'
 
 /** A kind of value: how it is checked and, in words, what is allowed. */
 export interface Kind<T> {
-  readonly schema: z.ZodType<T>
+  readonly schema: v.GenericSchema<unknown, T>
   readonly allowed: string
   /** What a number alone counts in inside a program, where the setting's name says it; in a file it may be another unit. */
   readonly unit?: 'ms' | 'B'
@@ -20,40 +20,46 @@ export interface Setting<T = unknown> extends Kind<T> {
 }
 export type Release = 'cluster' | 'delivery'
 
+/** Brings a value into the form that `schema` checks. */
+const prepared = <T>(prepare: (value: unknown) => unknown, schema: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T> =>
+  v.pipe(v.unknown(), v.transform(prepare), schema)
+const wholeNumber = (min: number, max: number): v.GenericSchema<unknown, number> =>
+  v.pipe(v.number() as v.GenericSchema<unknown, number>, v.integer(), v.minValue(min), v.maxValue(max))
+
 const numberAsText = (value: unknown): unknown => typeof value === 'number' ? String(value) : value
-export const text = (allowed: string): Kind<string> => ({ schema: z.preprocess(numberAsText, z.string().max(4096)), allowed })
-export const nodeName: Kind<string> = { schema: z.preprocess(numberAsText, z.string().regex(/^[\w.-]{1,128}$/)), allowed: '1 to 128 letters, digits, ".", "_" or "-"' }
+export const text = (allowed: string): Kind<string> => ({ schema: prepared(numberAsText, v.pipe(v.string() as v.GenericSchema<unknown, string>, v.maxLength(4096))), allowed })
+export const nodeName: Kind<string> = { schema: prepared(numberAsText, v.pipe(v.string() as v.GenericSchema<unknown, string>, v.regex(/^[\w.-]{1,128}$/))), allowed: '1 to 128 letters, digits, ".", "_" or "-"' }
 export const boolean: Kind<boolean> = {
-  schema: z.preprocess(value => ({ true: true, yes: true, on: true, 1: true, false: false, no: false, off: false, 0: false })[String(value).toLowerCase()], z.boolean()),
+  schema: prepared(value => ({ true: true, yes: true, on: true, 1: true, false: false, no: false, off: false, 0: false })[String(value).toLowerCase()], v.boolean() as v.GenericSchema<unknown, boolean>),
   allowed: 'true or false'
 }
 export const integer = (min: number, max: number): Kind<number> => ({
-  schema: z.preprocess(value => typeof value === 'string' && /^-?\d+$/.test(value.trim()) ? Number(value) : value, z.number().int().min(min).max(max)),
+  schema: prepared(value => typeof value === 'string' && /^-?\d+$/.test(value.trim()) ? Number(value) : value, wholeNumber(min, max)),
   allowed: `a whole number from ${min} to ${max}`
 })
 export const duration = (minMs: number, bare: DurationUnit = 'ms'): Kind<number> => ({
   unit: 'ms',
-  schema: z.preprocess(value => parseDuration(value, bare), z.number().int().min(minMs).max(Number.MAX_SAFE_INTEGER)),
+  schema: prepared(value => parseDuration(value, bare), wholeNumber(minMs, Number.MAX_SAFE_INTEGER)),
   allowed: `a duration such as 10ms, 5s, 5m, 24h or 7d (a number alone counts in ${bare})${minMs > 0 ? `, at least ${minMs} ms` : ''}`
 })
 export const size = (minBytes: number, maxBytes: number, bare: SizeUnit = 'B'): Kind<number> => ({
   unit: 'B',
-  schema: z.preprocess(value => parseSize(value, bare), z.number().int().min(minBytes).max(maxBytes)),
+  schema: prepared(value => parseSize(value, bare), wholeNumber(minBytes, maxBytes)),
   allowed: `a size such as 64KiB, 1MiB or 1GiB (a number alone counts in ${bare}), from ${minBytes} to ${maxBytes} bytes`
 })
 /** -1 stands for "no limit", as it does in Kafka's topic settings. */
 export const orUnlimited = (kind: Kind<number>): Kind<number> => ({
   ...kind,
-  schema: z.preprocess(value => String(value) === 'unlimited' || Number(value) === -1 ? -1 : value, z.union([z.literal(-1), kind.schema])),
+  schema: prepared(value => String(value) === 'unlimited' || Number(value) === -1 ? -1 : value, v.union([v.literal(-1), kind.schema]) as v.GenericSchema<unknown, number>),
   allowed: `${kind.allowed}, or -1 for no limit`
 })
 export const oneOf = <const T extends string>(...values: readonly T[]): Kind<T> => ({
-  schema: z.preprocess(value => typeof value === 'string' ? value.toLowerCase() : value, z.enum(values as readonly [T, ...T[]])),
+  schema: prepared(value => typeof value === 'string' ? value.toLowerCase() : value, v.picklist(values) as unknown as v.GenericSchema<unknown, T>),
   allowed: `one of ${values.join(', ')}`
 })
 const list = (item: RegExp, allowed: string, countMin: number): Kind<readonly string[]> => ({
-  schema: z.preprocess(value => typeof value === 'string' ? value.split(',').map(part => part.trim()).filter(part => part !== '') : value,
-    z.array(z.string().regex(item)).min(countMin).max(1000)),
+  schema: prepared(value => typeof value === 'string' ? value.split(',').map(part => part.trim()).filter(part => part !== '') : value,
+    v.pipe(v.array(v.pipe(v.string(), v.regex(item))) as unknown as v.GenericSchema<unknown, readonly string[]>, v.minLength(countMin), v.maxLength(1000))),
   allowed
 })
 export const endpoints = list(/^\S+:\d{1,5}$/, 'a list of HOST:PORT, or one text with commas', 0)
@@ -87,8 +93,8 @@ export function checkValues<Settings extends Record<string, Setting>> (settings:
   const values: Record<string, unknown> = {}
   for (const [name, { schema, fallback, key, allowed }] of Object.entries(settings)) {
     const { value, from } = given.get(name) ?? { value: fallback, from: 'default' }
-    const result = schema.safeParse(value)
-    if (result.success) values[name] = result.data
+    const result = v.safeParse(schema, value)
+    if (result.success) values[name] = result.output
     else problems.push(`${key}: ${JSON.stringify(value)} (from ${from}) is not allowed; allowed: ${allowed}`)
   }
   return values as Values<Settings>

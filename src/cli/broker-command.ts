@@ -15,8 +15,8 @@ const sameSignalMs = 500
 export function addBrokerFlags (command: Command): Command {
   command.option('--config <file>', 'configuration file, YAML or JSON')
   for (const name of settingNames) {
-    const { fallback, meaning, usedFrom, schema } = settings[name]
-    const isSwitch = schema.safeParse(true).success && schema.safeParse('no').success
+    const { fallback, meaning, usedFrom } = settings[name]
+    const isSwitch = typeof fallback === 'boolean'
     const about = `${meaning.replaceAll('`', '')} (default: ${fallback === '' ? 'none' : String(fallback)}${usedFrom === undefined ? '' : `; used from the ${usedFrom} release on`})`
     command.addOption(new Option(`${settingFlag(name)} ${isSwitch ? '[value]' : '<value>'}`, about).helpGroup(usedFrom === undefined ? 'Settings:' : 'Settings that are accepted but not used yet:'))
   }

@@ -105,6 +105,9 @@ export class Log implements Effect {
   /** Closed segments get their index files, and under `os` their sync, one after the other. */
   #retiring: Promise<void> = Promise.resolve()
   #lastSyncMs = 0
+  #syncing: Promise<void> = Promise.resolve()
+  /** The file whose last sync failed. */
+  #suspect: DiskFile | undefined
   /** Without trust in what the operating system holds, checkpoints claim only what was synced. */
   #trustWritten = true
   /** Segments that are no longer part of the log, and whose files still exist. */
@@ -429,7 +432,7 @@ export class Log implements Effect {
     const to = this.#segments[this.#segments.indexOf(from) + 1]!
     const waits = this.#flush !== 'os'
     if (from.preallocatedEnd > from.size) await from.file!.truncate(from.size)
-    if (waits) await syncFile(from.file!)
+    if (waits) await this.#syncFile(from.file!)
     await openSegment(this.#disk, this.directory, to)
     to.firstMs = this.#clock.wallMs()
     this.#group.rolled()
@@ -443,7 +446,7 @@ export class Log implements Effect {
   /** Gives a closed segment its index files; under `os` it is only synced now. Never fails: what is missing is found at the next start. */
   async #retire (segment: Segment, end: LogPoint, synced: boolean): Promise<void> {
     try {
-      if (!synced) await syncFile(segment.file!)
+      if (!synced) await this.#syncFile(segment.file!)
       await saveIndexes(this.#disk, this.directory, segment)
       if (!synced && this.#trustWritten && end.offset > this.#synced.offset) this.#synced = end
     } catch (error) {
@@ -456,12 +459,31 @@ export class Log implements Effect {
     if (segment.indexSaved === segment.index?.count) segment.close(segment.size)
   }
 
+  /**
+   * Syncs one file at a time. One that failed once is never trusted again: its pages may be marked clean, and the next sync
+   * would succeed without having written them.
+   */
+  #syncFile (file: DiskFile): Promise<void> {
+    const done = this.#syncing.then(async () => {
+      if (this.#suspect === file) throw this.#failure
+      try {
+        await syncFile(file)
+      } catch (error) {
+        this.#suspect = file
+        this.#failure = error
+        throw error
+      }
+    })
+    this.#syncing = done.catch(() => {})
+    return done
+  }
+
   /** Puts all that is written onto the disk. */
   async #sync (): Promise<void> {
     const written = this.#written
     await this.#retiring
     if (!this.#trustWritten) throw this.#failure
-    await syncFile(this.#writing.file!)
+    await this.#syncFile(this.#writing.file!)
     if (written.offset > this.#synced.offset) this.#synced = written
   }
 
@@ -585,7 +607,7 @@ export class Log implements Effect {
     const wanted = this.#wantedStart
     this.#startJob('move-start', out, async () => {
       // Else a loss of power could leave a log that ends before it starts.
-      if (this.#synced.offset < wanted) await this.#sync()
+      if (this.#trustWritten && this.#synced.offset < wanted) await this.#sync()
       await this.#saveCheckpoint(this.#state(), true)
       return wanted
     })
@@ -738,7 +760,7 @@ export class Log implements Effect {
     await Promise.all(this.#jobs.values())
     await this.#retiring
     const segment = this.#writing
-    if (sound) await this.#closeCleanly(segment, snapshot)
+    if (sound && this.#suspect !== segment.file) await this.#closeCleanly(segment, snapshot)
     this.#appender.clear()
     await segment.file?.close()
     await this.#checkpoints.close()

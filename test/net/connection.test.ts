@@ -145,7 +145,7 @@ t.test('answers leave together at the flush, and memory is given back when they 
   await framesOf(owner, 1)
   let released = 0
   const received: Buffer[] = []
-  client.on('data', chunk => received.push(chunk))
+  client.on('data', chunk => received.push(chunk as Buffer))
   connections[0]!.write(Buffer.from('abc'))
   connections[0]!.write(Buffer.from('def'), () => { released++ })
   while (Buffer.concat(received).length < 6) await once(client, 'data')
