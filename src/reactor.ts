@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { Controller, type Placer as PartitionPlacer } from './actors/controller/controller.ts'
 import type { PartitionSpec, PartitionsPlaced, PlacementFailed } from './actors/controller/messages.ts'
 import { GroupCoordinator } from './actors/group/group-coordinator.ts'
-import { groupConfigDefaults } from './actors/group/group-config.ts'
 import { partitionCodecs } from './actors/partition/codec.ts'
 import { Partition, partitionReplay } from './actors/partition/partition.ts'
 import { ProducerState } from './actors/partition/producer-state.ts'
@@ -19,7 +18,7 @@ import type { BrokerConfig } from './base/config.ts'
 import type { Effect, Post } from './base/effect.ts'
 import type { ThreadIndex, TopicId } from './base/ids.ts'
 import { openLog, type Logger } from './base/logger.ts'
-import { MetricRow, metrics } from './base/metrics.ts'
+import { MetricRow, metrics, type Metric } from './base/metrics.ts'
 import { cryptoChance } from './base/prng.ts'
 import { BlockPool } from './log/block-pool.ts'
 import { diskQuotas, RealDisk, type Disk } from './log/disk.ts'
@@ -37,6 +36,7 @@ import { controllerId, groupsId, partitionName, votesId, type ReactorInit, type 
 import { apis } from './protocol/apis.ts'
 import type { Actor } from './runtime/actor.ts'
 import type { ActorContext } from './runtime/cell.ts'
+import type { SystemStats } from './runtime/system-options.ts'
 import { Credits } from './runtime/credit.ts'
 import type { Placer, Program, RunningProgram, ThreadContext } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
@@ -77,6 +77,8 @@ class Reactor {
   readonly #reader: SegmentReader
   #network: Network | undefined
   #listener: Listener | undefined
+  /** On the one thread that runs it. */
+  #groups: GroupCoordinator | undefined
   #partitions = 0
   #quarantined = 0
 
@@ -101,7 +103,7 @@ class Reactor {
         listener: async (spec: Extract<ReactorSpec, { type: 'listener' }>) => await this.#makeListener(spec),
         votes: async () => await this.#makeVotes(),
         controller: async () => await this.#makeController(),
-        groups: async () => new GroupCoordinator({ chance: cryptoChance, config: groupConfigDefaults }),
+        groups: async () => (this.#groups = new GroupCoordinator({ chance: cryptoChance })),
         partition: async (spec: PartitionSpec) => await this.#makePartition(spec)
       },
       onEvent: logRuntimeEvents(this.#logger, this.#metrics),
@@ -266,13 +268,30 @@ class Reactor {
   #observeLoop (): NodeJS.Timeout {
     let last = performance.eventLoopUtilization()
     let due = systemClock.monotonicMs() + observeMs
+    let sent = this.#context.system.stats()
     return setInterval(() => {
       const now = systemClock.monotonicMs()
       this.#metrics.set(metrics.loopUtilization, performance.eventLoopUtilization(last).utilization)
       this.#metrics.set(metrics.loopLagSeconds, Math.max(0, now - due) / 1000)
+      this.#metrics.set(metrics.openFiles, this.#reader.openFiles)
+      this.#metrics.set(metrics.groupMembers, this.#groups?.memberCount ?? 0)
+      sent = this.#countRuntime(sent)
       last = performance.eventLoopUtilization()
       due = now + observeMs
     }, observeMs).unref()
+  }
+
+  /** The runtime counts from its own start, and its links anew when a thread is replaced: what was counted since is added. */
+  #countRuntime (before: SystemStats): SystemStats {
+    const now = this.#context.system.stats()
+    const add = (metric: Metric, name: 'framesSent' | 'framesWaited' | 'doorbellRings' | 'refused'): void => {
+      this.#metrics.add(metric, now[name] >= before[name] ? now[name] - before[name] : now[name])
+    }
+    add(metrics.ringMessages, 'framesSent')
+    add(metrics.ringFull, 'framesWaited')
+    add(metrics.doorbellRings, 'doorbellRings')
+    add(metrics.mailboxRefusals, 'refused')
+    return now
   }
 
   async #openLog (topicId: string, partition: number, config: LogConfig, replay: Parameters<typeof Log.open>[1]): ReturnType<typeof Log.open> {

@@ -147,3 +147,19 @@ export function isRetriable (code: number): boolean {
 export function errorName (code: number): string {
   return names.get(code) ?? `ERROR_${code}`
 }
+
+/** The class under which an error is counted. */
+export function errorClass (code: number): 'retriable' | 'client' | 'corrupt' | 'too-large' | 'unsupported' | 'storage' {
+  switch (code) {
+    case ErrorCode.KAFKA_STORAGE_ERROR: return 'storage'
+    case ErrorCode.CORRUPT_MESSAGE:
+    case ErrorCode.INVALID_RECORD:
+    case ErrorCode.INVALID_TIMESTAMP: return 'corrupt'
+    case ErrorCode.MESSAGE_TOO_LARGE:
+    case ErrorCode.RECORD_LIST_TOO_LARGE: return 'too-large'
+    case ErrorCode.UNSUPPORTED_VERSION:
+    case ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case ErrorCode.UNSUPPORTED_COMPRESSION_TYPE: return 'unsupported'
+    default: return isRetriable(code) ? 'retriable' : 'client'
+  }
+}

@@ -19,6 +19,9 @@ import type { FramePool } from './frame-pool.ts'
 /** A frame grows in steps of this size at first, so that a length that lies costs no memory. */
 const assemblyBytesStart = 1024 * 1024 + 64 * 1024
 
+/** Answers of one turn that together are no larger leave as one piece. */
+const mergedBytesMax = 16 * 1024
+
 /** What the owner of a connection does with what it brings. */
 export interface ConnectionOwner {
   /**
@@ -136,15 +139,17 @@ export class Connection {
       ? undefined
       : () => { for (const release of releases) release() }
     if (done !== undefined) this.#outReleases = []
+    let bytes = 0
+    for (let i = 0; i < out.length; i++) bytes += out[i]!.length
+    this.#bytesWritten += bytes
     if (out.length === 1) {
-      this.#bytesWritten += out[0]!.length
       this.#socket.write(out[0]!, done)
+    } else if (bytes <= mergedBytesMax) {
+      // A copy of a few short answers costs less than having the socket gather them.
+      this.#socket.write(Buffer.concat(out, bytes), done)
     } else {
       this.#socket.cork()
-      for (let i = 0; i < out.length; i++) {
-        this.#bytesWritten += out[i]!.length
-        this.#socket.write(out[i]!, i === out.length - 1 ? done : undefined)
-      }
+      for (let i = 0; i < out.length; i++) this.#socket.write(out[i]!, i === out.length - 1 ? done : undefined)
       this.#socket.uncork()
     }
     out.length = 0

@@ -7,6 +7,8 @@ export class Exchange {
   readonly api: AnyApi
   readonly version: number
   readonly correlationId: number
+  /** Monotonic milliseconds when the request was read. */
+  readonly startedAt: number
   /** The answer's fields, once there is one. */
   response: unknown
   /** Ready to be written, or to be passed over. */
@@ -18,11 +20,12 @@ export class Exchange {
   /** Called when the client has left before there is an answer: work that only waits can stop. */
   abandoned: (() => void) | undefined
 
-  constructor (session: Session, api: AnyApi, version: number, correlationId: number) {
+  constructor (session: Session, api: AnyApi, version: number, correlationId: number, startedAt: number) {
     this.session = session
     this.api = api
     this.version = version
     this.correlationId = correlationId
+    this.startedAt = startedAt
   }
 
   /** Ends the exchange with an answer. */

@@ -9,10 +9,10 @@
  * connection is not read until there is some.
  */
 import type { MetadataChanged, MetadataImage } from '../actors/controller/messages.ts'
-import { ErrorCode } from '../base/error-code.ts'
+import { errorClass, ErrorCode } from '../base/error-code.ts'
 import type { ActorId, TopicId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
-import { apiIndex, type MetricRow, metrics } from '../base/metrics.ts'
+import { apiIndex, errorIndex, metrics, type Metric, type MetricRow } from '../base/metrics.ts'
 import type { AnyApi } from '../protocol/api.ts'
 import { advertise, apis } from '../protocol/apis.ts'
 import { readRequest, readRequestHeader, type RequestHeader } from '../protocol/frame.ts'
@@ -251,7 +251,7 @@ export class Network implements Actor, ConnectionOwner {
     if (codec === undefined) throw new ProtocolError(`version ${apiVersion} of ${api.name} is not known`)
     session.clientId = header.clientId
     const request = readRequest(frame, codec)
-    const exchange = new Exchange(session, api, apiVersion, correlationId)
+    const exchange = new Exchange(session, api, apiVersion, correlationId, this.#runtime.now)
     session.begin(exchange)
     if (handler(exchange, request, this)) {
       this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
@@ -266,7 +266,7 @@ export class Network implements Actor, ConnectionOwner {
   #answerVersions (session: Session, { apiVersion, correlationId }: RequestHeader): boolean {
     const api: AnyApi = apis.apiVersions
     const known = api.serves(apiVersion)
-    const exchange = new Exchange(session, api, known ? apiVersion : 0, correlationId)
+    const exchange = new Exchange(session, api, known ? apiVersion : 0, correlationId, this.#runtime.now)
     session.begin(exchange)
     this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
     exchange.answer({ errorCode: known ? ErrorCode.NONE : ErrorCode.UNSUPPORTED_VERSION, apiKeys: offered })
@@ -338,6 +338,19 @@ export class Network implements Actor, ConnectionOwner {
   /** Gives back credit that was taken for a request that was not sent. */
   giveBack (target: ActorId, bytes: number): void {
     this.#credits.give(target, bytes)
+  }
+
+  /** Counts an answer to a client: how long it took, and with which error. */
+  countLatency (histogram: Metric, exchange: Exchange): void {
+    this.#metrics.observe(histogram, (this.#runtime.now - exchange.startedAt) / 1000)
+  }
+
+  countError (errorCode: number): void {
+    this.#metrics.add(metrics.errors, 1, errorIndex(errorClass(errorCode)))
+  }
+
+  count (counter: Metric, amount: number): void {
+    this.#metrics.add(counter, amount)
   }
 
   /** Calls back once after `delayMs`. */

@@ -50,6 +50,8 @@ export interface Actor<M extends Message = Message> {
   started? (out: Outbox, now: number): void
   /** @param now monotonic milliseconds, the same for all messages of one turn */
   receive (message: M, out: Outbox, now: number): void
+  /** False while something it took is on its way to an answer. A move waits a moment for it; what waits for others may go on waiting elsewhere. */
+  idle? (): boolean
   /** Finishes what is in flight and gives up files and memory. Called once, after the last `receive`. */
   close? (): Promise<void>
 }

@@ -75,6 +75,7 @@ export class Lives {
       leaving.finish = resolve
       this.#maybeLeft(id)
     })
+    await this.#settle(cell)
     this.#end(cell, ActorState.moving, 'moved')
     this.#leaving.delete(id)
     await this.#close(cell)
@@ -197,6 +198,15 @@ export class Lives {
     let leaving = this.#leaving.get(id)
     if (leaving === undefined) this.#leaving.set(id, leaving = { marks: new Set(), version: 0, finish: undefined })
     return leaving
+  }
+
+  /** Waits, for a bounded time, until the actor has answered what it took: nothing more comes in. */
+  async #settle (cell: Cell): Promise<void> {
+    const { scheduler, limits } = this.#host
+    const end = scheduler.clock.monotonicMs() + limits.settleMs
+    while (cell.actor?.idle?.() === false && scheduler.clock.monotonicMs() < end) {
+      await new Promise<void>(resolve => { scheduler.later(1, resolve) })
+    }
   }
 
   #maybeLeft (id: ActorId): void {

@@ -56,6 +56,7 @@ export class History {
     const offsets = new Map<string, number>()
     const last = new Map<string, number>()
     for (const [i, { offset, value }] of stored.entries()) {
+      if (problems.length >= problemsMax) return problems.slice(0, problemsMax)
       if (offset !== i) problems.push(`gap: offset ${offset} stands where ${i} is due`)
       const [name, digits] = value.split(':', 2) as [string, string]
       const number = Number(digits)
@@ -70,7 +71,6 @@ export class History {
       else if (number < (last.get(name) ?? -1)) problems.push(`reordered: ${key} at offset ${offset} comes after ${name}:${last.get(name)}`)
       offsets.set(key, offset)
       last.set(name, Math.max(number, last.get(name) ?? -1))
-      if (problems.length >= problemsMax) return problems
     }
     for (const [name, { promised, sent, acknowledged }] of this.#producers) {
       for (const [number, offset] of acknowledged) {

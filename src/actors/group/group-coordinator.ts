@@ -39,6 +39,7 @@ export class GroupCoordinator implements Actor<GroupMessage> {
   }
 
   get groupCount (): number { return this.#groups.size }
+  get memberCount (): number { return [...this.#groups.values()].reduce((count, group) => count + group.members.size, 0) }
   get usage (): Readonly<Usage> { return this.#usage }
 
   receive (message: GroupMessage, out: Outbox, now: number): void {

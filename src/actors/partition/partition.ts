@@ -86,6 +86,8 @@ export class Partition implements Actor<PartitionMessage> {
   readonly #watching = new FetchWaiters(fetchWaitersMax)
   #answeredTo: Offset
   #announcedTerm = 0
+  /** Requests before the first election; undefined after it. */
+  #early: PartitionRequest[] | undefined = []
   #upkeepSet = false
   /** Something was appended since the last upkeep. */
   #written = false
@@ -116,6 +118,10 @@ export class Partition implements Actor<PartitionMessage> {
   }
 
   receive (message: PartitionMessage, out: Outbox, now: number): void {
+    if (this.#early !== undefined && 'replyTo' in message) {
+      this.#hold(message)
+      return
+    }
     switch (message.kind) {
       case 'append': this.#append(message, out); break
       case 'fetch': this.#fetch(message, out); break
@@ -127,8 +133,12 @@ export class Partition implements Actor<PartitionMessage> {
       case 'announce-leader': this.#announce(out, true); break
       case 'upkeep': this.#upkeep(out, now); break
       case 'retention-check': this.#checkRetention(out, now); break
-      default: this.#handleReplica(message, out)
+      default: this.#handleReplica(message, out, now)
     }
+  }
+
+  idle (): boolean {
+    return this.#waiting.count === 0
   }
 
   async close (): Promise<void> {
@@ -136,8 +146,22 @@ export class Partition implements Actor<PartitionMessage> {
     await this.#replica.close(this.#replica.log.pendingBytes === 0 ? this.#producers.snapshot() : undefined)
   }
 
-  #handleReplica (message: ReplicaMessage, out: Outbox): void {
+  /** Requests that come before the first election, a matter of milliseconds, wait for it rather than be refused. */
+  #hold (request: PartitionRequest): void {
+    // A batch is borrowed: the copy that an early one costs. The credit of the edges bounds how many there are.
+    this.#early!.push(request.kind === 'append' ? { ...request, records: request.records.slice() } : request)
+  }
+
+  /** The first election is over, won or not: what waited for it is handled now. */
+  #releaseEarly (out: Outbox, now: number): void {
+    const early = this.#early!
+    this.#early = undefined
+    for (const request of early) this.receive(request, out, now)
+  }
+
+  #handleReplica (message: ReplicaMessage, out: Outbox, now: number): void {
     const event = this.#replica.receive(message, out)
+    if (this.#early !== undefined && (message.kind === 'term-raised' || message.kind === 'undeliverable')) this.#releaseEarly(out, now)
     if (event === 'cut') this.#failWaiting(out)
     this.#advance(out)
   }

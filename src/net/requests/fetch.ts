@@ -12,6 +12,7 @@
 import { noActor } from '../../actors/controller/messages.ts'
 import type { Fetched } from '../../actors/partition/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
+import { metrics } from '../../base/metrics.ts'
 import type { ActorId } from '../../base/ids.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import type { fetch } from '../../protocol/apis/fetch.ts'
@@ -158,6 +159,11 @@ class FetchRequest implements Asker {
       part.plan = plan
       // Borrowed bytes of the partition's memory: copied now, as the answer leaves later.
       if (plan !== null && plan.memory !== undefined) part.lease = this.#network.reader.copy(plan.memory)
+    } else if ((reply as Undeliverable).reason === 'moved' && this.#phase === 'watch') {
+      // The partition went to another thread while this waited: nothing is lost, it is asked again there.
+      this.#open--
+      this.#watch(i)
+      return
     } else {
       part.errorCode = undeliverableCode(reply as Undeliverable)
     }
@@ -269,6 +275,8 @@ class FetchRequest implements Asker {
       const { target, errorCode, highWatermark, logStartOffset, lease } = part
       if (lease !== undefined) leases.push(lease)
       const records = lease?.bytes ?? noBytes
+      if (errorCode !== ErrorCode.NONE) this.#network.countError(errorCode)
+      if (records.length > 0) this.#network.count(part.plan?.memory === undefined ? metrics.fetchedFileBytes : metrics.fetchedMemoryBytes, records.length)
       if (this.#incremental && records.length === 0 && errorCode === ErrorCode.NONE &&
         highWatermark === target.toldHighWatermark && logStartOffset === target.toldLogStartOffset) continue
       target.toldHighWatermark = errorCode === ErrorCode.NONE ? highWatermark : -1
@@ -283,6 +291,7 @@ class FetchRequest implements Asker {
       })
     }
     if (leases.length > 0) this.#exchange.release = () => { for (const lease of leases) lease.release() }
+    this.#network.countLatency(metrics.fetchSeconds, this.#exchange)
     this.#exchange.answer({ sessionId: this.#session?.id ?? 0, topics } satisfies Response)
   }
 }

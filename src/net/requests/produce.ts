@@ -2,6 +2,7 @@
 import { noActor } from '../../actors/controller/messages.ts'
 import type { Appended } from '../../actors/partition/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
+import { metrics } from '../../base/metrics.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import type { produce } from '../../protocol/apis/produce.ts'
 import type { Reply, Undeliverable } from '../../runtime/actor.ts'
@@ -106,7 +107,13 @@ class ProduceRequest implements Asker {
 
   #settle (): void {
     if (--this.#open > 0) return
-    const failed = this.#results.some(result => result.errorCode !== ErrorCode.NONE)
+    let failed = false
+    for (const { errorCode } of this.#results) {
+      if (errorCode === ErrorCode.NONE) continue
+      failed = true
+      this.#network.countError(errorCode)
+    }
+    this.#network.countLatency(metrics.produceSeconds, this.#exchange)
     if (this.#request.acks === 0) {
       // Nobody reads an answer; a closed connection is how such a client learns of an error.
       this.#exchange.pass()
