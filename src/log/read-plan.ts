@@ -1,5 +1,6 @@
 /** Where the bytes for a fetch are: made by the log, read by whoever answers, on whatever thread. */
 import type { Offset } from '../base/ids.ts'
+import type { Segment } from './segment.ts'
 
 export interface ReadPlan {
   readonly segmentBase: Offset
@@ -18,4 +19,39 @@ export interface ReadPlan {
   readonly hot: boolean
   /** The exact bytes, when they are in the log's memory: valid only inside `receive`. */
   readonly memory: Uint8Array | undefined
+}
+
+/** The newest bytes of a log are in the page cache: they were written a moment ago. */
+const hotBytes = 32 << 20
+
+/** Returns where `offset`, which is in the log, is to be read. */
+export function planRead (
+  segments: readonly Segment[], offset: Offset, endOffset: Offset, highWatermark: Offset, memory: Uint8Array | undefined
+): ReadPlan {
+  const newest = segments.at(-1)!
+  const segment = offset >= newest.base ? newest : segmentOf(segments, offset)
+  const position = segment.index === undefined ? 0 : segment.index.floorPosition(offset)
+  return {
+    segmentBase: segment.base,
+    fileId: segment.fileId,
+    position,
+    indexed: segment.index !== undefined,
+    bytes: segment.writtenSize - position,
+    offset,
+    endOffset,
+    highWatermark,
+    hot: position >= segment.coldEnd && segment === newest && position >= segment.size - hotBytes,
+    memory
+  }
+}
+
+function segmentOf (segments: readonly Segment[], offset: Offset): Segment {
+  let low = 0
+  let high = segments.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if (segments[middle]!.base <= offset) low = middle
+    else high = middle - 1
+  }
+  return segments[low]!
 }

@@ -8,12 +8,15 @@ import type { FetchSession } from './fetch-session.ts'
 
 /** Requests of one client that may be under way; above it the client's socket is not read. */
 const exchangesMax = 128
+/** Fetches of one client that are under way or whose answer has not left: each may hold megabytes, read or not. */
+const fetchesMax = 2
 
 export class Session {
   readonly connection: Connection
   readonly #writer: Writer
   #exchanges: Exchange[] = []
   #stalled = false
+  #fetches = 0
   fetchSession: FetchSession | undefined
   clientId: string | null = null
   /** The first frame not yet taken waits for credit of its targets. */
@@ -29,6 +32,22 @@ export class Session {
     if (this.#exchanges.length < exchangesMax) return true
     this.#stalled = true
     return false
+  }
+
+  /** As {@link admits}, for one more fetch; it lasts until {@link fetchEnded}. */
+  beginFetch (): boolean {
+    if (this.#fetches === fetchesMax) {
+      this.#stalled = true
+      return false
+    }
+    this.#fetches++
+    return true
+  }
+
+  /** A fetch's answer has left, or never will. */
+  fetchEnded (): void {
+    this.#fetches--
+    this.#goOn()
   }
 
   get openExchanges (): number { return this.#exchanges.length }
@@ -54,10 +73,13 @@ export class Session {
     if (count === 0) return
     if (count === exchanges.length) exchanges.length = 0
     else this.#exchanges = exchanges.slice(count)
-    if (this.#stalled) {
-      this.#stalled = false
-      this.connection.resume()
-    }
+    this.#goOn()
+  }
+
+  #goOn (): void {
+    if (!this.#stalled) return
+    this.#stalled = false
+    this.connection.resume()
   }
 
   /** The connection is gone: answers that come later find nobody. */

@@ -70,6 +70,8 @@ export class ActorSystem implements CellHost {
   #disarm: (() => void) | undefined
   #closed = false
   #turnReceives = 0
+  /** Turns since something was published and its receivers were not woken yet. */
+  #unrungTurns = 0
   #turns = 0
   #receives = 0
   #framesReceived = 0
@@ -395,6 +397,7 @@ export class ActorSystem implements CellHost {
   #runTurn (): void {
     if (this.#closed) return
     this.#turns++
+    let busy = this.#turnReceives > 0
     this.#turnReceives = 0
     this.#timers.fire(this.#now, this.#onTimer)
     this.#asks.expire(this.#now, this.#onExpired)
@@ -404,12 +407,29 @@ export class ActorSystem implements CellHost {
     this.#framesReceived += frames
     if (!this.#held.isEmpty) this.#releaseHeld()
     this.#endTurn()
-    for (const link of this.#links) link?.publish()
+    busy ||= frames > 0
+    this.#publish(busy)
     this.#turnPlanned = false
-    // After frames came in, more are likely: look once more before going to sleep.
-    const more = frames > 0 || !this.#turnEnds.isEmpty
+    // After frames came in, more are likely: look once more before going to sleep. So it does while peers are not woken yet.
+    const more = frames > 0 || this.#unrungTurns > 0 || !this.#turnEnds.isEmpty
     if (more || (this.#doorbell !== undefined && !this.#doorbell.sleep(this.#hasWork))) this.#begin()
     this.#arm()
+  }
+
+  /**
+   * Makes what was sent visible. Peers that are awake find it by themselves; waking one that sleeps costs more than a turn of
+   * ours, so while there is work here the bell waits a few turns for more to be sent.
+   */
+  #publish (busy: boolean): void {
+    let published = false
+    for (const link of this.#links) if (link?.publish() === true) published = true
+    if (!published && this.#unrungTurns === 0) return
+    if (busy && this.#unrungTurns < this.#limits.ringDelayTurnsMax) {
+      this.#unrungTurns++
+      return
+    }
+    this.#unrungTurns = 0
+    for (const link of this.#links) link?.ring()
   }
 
   #endTurn (): void {

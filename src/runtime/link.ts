@@ -115,14 +115,20 @@ export class Link {
     return true
   }
 
-  /** Ends the batch: writes what waits as far as there is room, makes it visible and wakes the peer. */
-  publish (): void {
+  /** Ends the batch: writes what waits as far as there is room and makes it visible. @returns whether the peer has something new */
+  publish (): boolean {
     for (let frame; (frame = this.#waiting.peek()) !== undefined && this.#write(frame);) {
       this.#waiting.shift()
       this.#waitingBytes -= frame.bytes.length
     }
-    this.#publish()
+    const published = this.#writer.publish()
     if (this.#waiting.count > 0) this.#writer.wantSpace()
+    return published
+  }
+
+  /** Wakes the peer, if it sleeps. */
+  ring (): void {
+    if (ringDoorbell(this.#peer)) this.doorbellRings++
   }
 
   /**
@@ -157,11 +163,7 @@ export class Link {
     this.#writer.commit(tag)
     this.framesSent++
     // Lets the peer begin while this turn still writes, and never fills the ring with what it cannot see.
-    if (this.#writer.unpublishedBytes >= this.#pieceBytesMax) this.#publish()
-  }
-
-  #publish (): void {
-    if (this.#writer.publish() && ringDoorbell(this.#peer)) this.doorbellRings++
+    if (this.#writer.unpublishedBytes >= this.#pieceBytesMax && this.#writer.publish()) this.ring()
   }
 
   #release (): void {

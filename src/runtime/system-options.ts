@@ -30,6 +30,8 @@ export const systemLimits = {
   /** An actor that ran this long has recovered: its next crash counts as the first. */
   restartStableMs: 60_000,
   restartAttemptsMax: 100,
+  /** Busy turns that a sleeping peer may have to wait to be woken. */
+  ringDelayTurnsMax: 3,
   /** How long an actor that moves may take to answer what it took. */
   settleMs: 1000,
   closeMs: 10_000

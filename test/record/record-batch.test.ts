@@ -5,7 +5,6 @@ import {
   lastOffsetDeltaOf, leaderEpochOf, magicOf, maxTimestampOf, nextOffsetOf, producerEpochOf, producerIdOf, recordCountOf, stamp, validateBatch, validateStoredBatch
 } from '../../src/record/record-batch.ts'
 import { buildBatch, encodeRecords, readRecords, RecordError } from '../../src/record/records.ts'
-import { buildControlBatch, ControlType, readControlBatch } from '../../src/record/control-record.ts'
 import { crc32c } from '../../src/base/crc32c.ts'
 
 t.test('crc32c of the standard check string, at once and in pieces', async t => {
@@ -112,15 +111,4 @@ t.test('records cut anywhere, or counted wrongly, are refused', async t => {
   const payload = encodeRecords([{ key: 'k', value: 'value', headers: [{ key: 'h', value: 'v' }] }, { value: 'w' }])
   for (let end = 0; end < payload.length; end++) t.throws(() => [...readRecords(payload.subarray(0, end), 2)], RecordError)
   t.throws(() => [...readRecords(payload, 3)], RecordError)
-})
-
-t.test('control batches', async t => {
-  const batch = buildControlBatch({ type: ControlType.leaderChange, value: Uint8Array.of(1, 2), timestamp: 3 })
-  t.equal(validateBatch(batch, 0, batch.length), BatchFault.none)
-  t.ok(isControl(batch, 0))
-  t.same(readControlBatch(batch, 0, batch.length), { type: 2, value: Uint8Array.of(1, 2) })
-  const marker = buildControlBatch({ type: ControlType.commit, value: new Uint8Array(6), timestamp: 3, producer: { id: 5, epoch: 1 } })
-  t.ok(isTransactional(marker, 0))
-  t.equal(producerIdOf(marker, 0), 5)
-  t.equal(readControlBatch(buildBatch({ records: [{ value: 'x' }] }), 0, 70), undefined)
 })

@@ -56,6 +56,7 @@ const noBytes = new Uint8Array(0)
 export function handleFetch (exchange: Exchange, request: Request, network: Network): boolean {
   const { session } = exchange
   const { sessionId, sessionEpoch } = request
+  if (!session.beginFetch()) return false
   let fetchSession: FetchSession | undefined
   let incremental = false
   if (sessionEpoch === -1) {
@@ -70,6 +71,7 @@ export function handleFetch (exchange: Exchange, request: Request, network: Netw
       ? ErrorCode.FETCH_SESSION_ID_NOT_FOUND
       : fetchSession.epoch !== sessionEpoch ? ErrorCode.INVALID_FETCH_SESSION_EPOCH : ErrorCode.NONE
     if (errorCode !== ErrorCode.NONE) {
+      session.fetchEnded()
       exchange.answer({ errorCode, sessionId: 0, topics: [] } satisfies Response)
       return true
     }
@@ -290,7 +292,10 @@ class FetchRequest implements Asker {
         index: target.index, errorCode, highWatermark, lastStableOffset: highWatermark, logStartOffset, abortedTransactions: null, records
       })
     }
-    if (leases.length > 0) this.#exchange.release = () => { for (const lease of leases) lease.release() }
+    this.#exchange.release = () => {
+      for (const lease of leases) lease.release()
+      this.#exchange.session.fetchEnded()
+    }
     this.#network.countLatency(metrics.fetchSeconds, this.#exchange)
     this.#exchange.answer({ sessionId: this.#session?.id ?? 0, topics } satisfies Response)
   }
