@@ -8,7 +8,7 @@
 import { availableParallelism, hostname } from 'node:os'
 import { brokerConfig, type BrokerConfig, type SettingName } from './base/config.ts'
 import type { ThreadIndex } from './base/ids.ts'
-import { loggerOptions, openLog, type LogOutput } from './base/logger.ts'
+import { loggerOptions, openLog, type Logger, type LogOutput } from './base/logger.ts'
 import { createMetrics, MetricRow } from './base/metrics.ts'
 import { cryptoChance, uuidHex } from './base/prng.ts'
 import { DataDirectory } from './log/data-directory.ts'
@@ -18,7 +18,17 @@ import { controllerName, groupsName, listenerName, votesName, type ReactorInit, 
 import type { LocalRuntime } from './runtime/local-runtime.ts'
 import type { ActorSpec, Placer } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
+import type { OnRuntimeEvent } from './runtime/runtime-event.ts'
 import { Supervisor } from './runtime/supervisor.ts'
+
+/** A thread whose heap grows beyond this is ended and replaced, before the machine runs out of memory. */
+const resourceLimits = { maxOldGenerationSizeMb: 2048 }
+const reserveMs = 60_000
+
+export interface BrokerHooks {
+  /** A thread hangs and cannot even be ended: only the end of the process helps, which is for the program around the broker to decide. */
+  readonly onStuck?: () => void
+}
 
 /** Number of the only broker of a cluster of one. */
 const nodeNumber = 1
@@ -52,7 +62,7 @@ export type BrokerOptions = Partial<Record<SettingName, unknown>> & {
  * // … new Kafka({ brokers: [broker.address] }) …
  * await broker.close()
  */
-export async function startBroker (options: BrokerOptions | BrokerConfig = {}): Promise<Broker> {
+export async function startBroker (options: BrokerOptions | BrokerConfig = {}, hooks: BrokerHooks = {}): Promise<Broker> {
   const { port: portOption, ...settings } = options as BrokerOptions
   const config = brokerConfig(portOption === undefined ? settings : { ...settings, bindPort: portOption })
   const log = openLog(loggerOptions(config), { node: config.nodeId })
@@ -60,15 +70,16 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}): 
   const directory = inMemory ? undefined : await openDirectory(config)
   try {
     const port = await reservePort(config.bindAddr, config.bindPort)
-    return await start(config, port, directory, log)
+    return await start(config, port, directory, log, hooks)
   } catch (error) {
-    await directory?.close(true)
+    // Not a clean stop: whatever the last run left stays as it was found.
+    await directory?.close(false)
     await log.close()
     throw error
   }
 }
 
-async function start (config: BrokerConfig, port: number, directory: DataDirectory | undefined, log: LogOutput): Promise<Broker> {
+async function start (config: BrokerConfig, port: number, directory: DataDirectory | undefined, log: LogOutput, hooks: BrokerHooks): Promise<Broker> {
   const threads = directory === undefined ? 1 : config.threads > 0 ? config.threads : availableParallelism()
   const metrics = createMetrics(1 + threads)
   const init: ReactorInit = {
@@ -86,15 +97,23 @@ async function start (config: BrokerConfig, port: number, directory: DataDirecto
     bootId: directory?.bootId ?? ''
   }
   const edge: ReactorSpec = { type: 'network' }
+  const logEvent = logRuntimeEvents(log.logger, new MetricRow(metrics, 0))
+  const onEvent: OnRuntimeEvent = event => {
+    logEvent(event)
+    if (event.kind !== 'thread-stuck') return
+    log.flush()
+    hooks.onStuck?.()
+  }
   const runtime = directory === undefined
     ? await startHere(init, edge)
-    : await Supervisor.start({ threads, program: reactorUrl(), init, edge, onEvent: logRuntimeEvents(log.logger, new MetricRow(metrics, 0)) })
+    : await Supervisor.start({ threads, program: reactorUrl(), init, edge, resourceLimits, onEvent })
   try {
     await placeActors(runtime, config, port, canSharePort ? threads : 1)
   } catch (error) {
     await runtime.close()
     throw error
   }
+  const reserve = directory === undefined ? undefined : keepReserve(directory, log.logger)
   let closing: Promise<void> | undefined
   return {
     host: init.broker.host,
@@ -104,6 +123,7 @@ async function start (config: BrokerConfig, port: number, directory: DataDirecto
     threads,
     close: () => {
       closing ??= (async () => {
+        clearInterval(reserve)
         await runtime.close()
         await directory?.close(true)
         await log.close()
@@ -125,6 +145,13 @@ async function openDirectory (config: BrokerConfig): Promise<DataDirectory> {
   const directory = await DataDirectory.open({ path: config.dataDir, disk, chance: cryptoChance, lock: true })
   if (directory.identity.clusterId === undefined) await directory.identify(uuidHex(cryptoChance), nodeNumber)
   return directory
+}
+
+/** Keeps the space that a full disk gives up for votes filled again, once there is room. */
+function keepReserve (directory: DataDirectory, logger: Logger): NodeJS.Timeout {
+  const fill = (): void => { directory.fillReserve().catch(error => logger.warn({ error }, 'no room for the reserve of disk space')) }
+  fill()
+  return setInterval(fill, reserveMs).unref()
 }
 
 /** What libuv was told when the process began; embedded in another program it may be the default. */

@@ -16,13 +16,14 @@ import { Votes } from './actors/votes/votes.ts'
 import { systemClock } from './base/clock.ts'
 import type { BrokerConfig } from './base/config.ts'
 import type { Effect, Post } from './base/effect.ts'
-import type { ThreadIndex, TopicId } from './base/ids.ts'
+import type { ActorId, ThreadIndex, TopicId } from './base/ids.ts'
 import { openLog, type Logger } from './base/logger.ts'
-import { MetricRow, metrics, type Metric } from './base/metrics.ts'
+import { metricRows, MetricRow, metrics, type Metric } from './base/metrics.ts'
 import { cryptoChance } from './base/prng.ts'
 import { BlockPool } from './log/block-pool.ts'
 import { diskQuotas, RealDisk, type Disk } from './log/disk.ts'
 import { FaultyDisk } from './log/faulty-disk.ts'
+import { spendReserve } from './log/data-directory.ts'
 import { HardStateStore } from './log/hard-state-store.ts'
 import { Log, type LogConfig } from './log/log.ts'
 import { SegmentReader } from './log/segment-reader.ts'
@@ -80,7 +81,6 @@ class Reactor {
   /** On the one thread that runs it. */
   #groups: GroupCoordinator | undefined
   #partitions = 0
-  #quarantined = 0
 
   constructor (context: ThreadContext<ReactorInit>) {
     const { init, thread, threads } = context
@@ -122,10 +122,14 @@ class Reactor {
   #makeNetwork (context: ActorContext): Actor {
     const { init, system, threads } = this.#context
     const config = this.#config
+    const rows = metricRows(init.metrics)
+    const total = (metric: Metric): number => rows.reduce((sum, row) => sum + row.at(metric), 0)
     const http = new HttpServer({
       health: () => {
-        const healthy = this.#network?.metadata.ready === true && this.#quarantined === 0
-        return { healthy, text: { status: healthy ? 'ok' : 'degraded', node: config.nodeId, quarantinedPartitions: this.#quarantined } }
+        const quarantinedPartitions = total(metrics.quarantinedPartitions)
+        const refusingPartitions = total(metrics.refusingPartitions)
+        const healthy = this.#network?.metadata.ready === true && quarantinedPartitions + refusingPartitions === 0
+        return { healthy, text: { status: healthy ? 'ok' : 'degraded', node: config.nodeId, quarantinedPartitions, refusingPartitions } }
       },
       metrics: async () => await metricsPage(init.metrics, apiName),
       clusterStatus: () => this.#clusterStatus()
@@ -187,7 +191,8 @@ class Reactor {
   // ---- state
 
   async #makeVotes (): Promise<Actor> {
-    return new Votes(await HardStateStore.open(this.#disk, join(this.#config.dataDir, 'meta')))
+    const folder = join(this.#config.dataDir, 'meta')
+    return new Votes(await HardStateStore.open(this.#disk, folder), async () => await spendReserve(this.#disk, folder))
   }
 
   async #makeController (): Promise<Actor> {
@@ -204,6 +209,7 @@ class Reactor {
         await this.#disk.syncFolder(join(this.#config.dataDir, 'topics'))
       }),
       groups: groupsId(this.#context.threads),
+      edges: Array.from({ length: this.#context.threads }, (_, thread) => thread as ActorId),
       chance: cryptoChance,
       defaultPartitions: this.#config.numPartitions,
       partitionsMax
@@ -218,11 +224,13 @@ class Reactor {
     const config = this.#logConfig(spec.config)
     const opened = await this.#openLog(topicId, partition, config, partitionReplay(producers))
     if (opened.state === 'damaged') {
-      this.#countQuarantined(1)
+      this.#metrics.add(metrics.quarantinedPartitions)
       this.#logger.error({ topic, partition, ...opened.damage }, 'partition quarantined: its log is damaged')
-      return new QuarantinedPartition()
+      return new QuarantinedPartition(() => this.#metrics.add(metrics.quarantinedPartitions, -1))
     }
-    if (opened.cutBytes > 0) this.#logger.warn({ topic, partition, bytes: opened.cutBytes }, 'cut a torn tail that was never acknowledged')
+    if (opened.cutBytes > 0) {
+      this.#logger.info({ topic, partition, bytes: opened.cutBytes }, 'cut what lay behind the last whole batch: space written ahead, or a write that was never acknowledged')
+    }
     this.#countPartitions(1)
     const actor = new Partition({
       topicId,
@@ -237,7 +245,15 @@ class Reactor {
           this.#metrics.add(metrics.appendedRecords, records)
           this.#metrics.add(metrics.appendedBytes, bytes)
         },
-        duplicate: () => this.#metrics.add(metrics.duplicateBatches)
+        duplicate: () => this.#metrics.add(metrics.duplicateBatches),
+        refusing: (reason, error) => {
+          this.#metrics.add(metrics.refusingPartitions)
+          this.#logger.error({ topic, partition, reason, error }, 'partition takes no writes; reads go on')
+        },
+        accepting: () => {
+          this.#metrics.add(metrics.refusingPartitions, -1)
+          this.#logger.info({ topic, partition }, 'partition takes writes again')
+        }
       },
       pendingBytesMax,
       traffic: new Traffic({ own: this.#context.thread, threads: this.#context.threads, now: systemClock.monotonicMs() }),
@@ -326,11 +342,6 @@ class Reactor {
   #countPartitions (change: number): void {
     this.#partitions += change
     this.#metrics.set(metrics.partitions, this.#partitions)
-  }
-
-  #countQuarantined (change: number): void {
-    this.#quarantined += change
-    this.#metrics.set(metrics.quarantinedPartitions, this.#quarantined)
   }
 }
 

@@ -48,6 +48,14 @@ export class Replica {
     this.#durableEnds = [options.log.durableEndOffset]
   }
 
+  /**
+   * Whether what is committed may be read here. A single voter that has led once may go on answering reads when its disk
+   * takes no writes: nobody else can have committed anything.
+   */
+  get readable (): boolean {
+    return this.term > 0
+  }
+
   /** Every start comes back as follower: leadership always takes a new term, made durable first. */
   campaign (out: Outbox): void {
     this.role = 'follower'

@@ -35,7 +35,9 @@ export async function runBroker (flags: Readonly<Record<string, unknown>>): Prom
     if (usedFrom !== undefined) console.error(`ringmq: ${key} (from ${from}) is accepted but has no effect before the ${usedFrom} release`)
   }
   const { startBroker } = await import('../broker.ts')
-  const broker = await startBroker(config).catch((error: NodeJS.ErrnoException) => { throw startFailure(error, config) })
+  // A thread that cannot be ended would keep its partitions down: a service manager starts the process anew.
+  const onStuck = (): void => { process.kill(process.pid, 'SIGKILL') }
+  const broker = await startBroker(config, { onStuck }).catch((error: NodeJS.ErrnoException) => { throw startFailure(error, config) })
   console.log(banner(config, broker))
   await closeOnSignal(() => broker.close())
 }

@@ -131,12 +131,6 @@ export class DataDirectory {
     }
   }
 
-  /** Gives the reserve up, so that votes, metadata and truncation go on while the disk is full. */
-  async spendReserve (): Promise<void> {
-    await this.#disk.remove(join(this.metaFolder, 'reserve'))
-    await this.#disk.syncFolder(this.metaFolder)
-  }
-
   /** @param clean  everything was synced and every log closed */
   async close (clean: boolean): Promise<void> {
     if (clean) {
@@ -151,4 +145,10 @@ async function readBootId (disk: Disk): Promise<string | undefined> {
   // A file of the kernel says that it is empty, so its size is no guide.
   const bytes = await readWhole(disk, bootIdPath, 64).catch(() => undefined)
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes).trim()
+}
+
+/** Gives the reserve up, so that votes go on while the disk is full. Any thread may: the file is gone, whoever removes it. */
+export async function spendReserve (disk: Disk, metaFolder: string): Promise<void> {
+  await disk.remove(join(metaFolder, 'reserve'))
+  await disk.syncFolder(metaFolder)
 }

@@ -157,7 +157,8 @@ export class LogFiles {
     const to = this.segments[this.segments.indexOf(from) + 1]!
     const waits = this.flush !== 'os'
     if (from.preallocatedEnd > from.size) await from.file!.truncate(from.size)
-    if (waits) await this.#syncFile(from.file!)
+    // Segments before it too: they may have been closed under `os`.
+    if (waits) await this.sync()
     await openSegment(this.#disk, this.directory, to)
     to.firstMs = this.#clock.wallMs()
     const start: LogPoint = { offset: to.base, segmentBase: to.base, segmentSize: 0 }

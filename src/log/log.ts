@@ -326,6 +326,7 @@ export class Log implements Effect {
 
   /** Gives up what is not durable, and makes the file good for more. */
   #cut (reason: LogRefusal, out: EffectSink): LogEvent {
+    if (this.#refusal === 'broken') return 'none'
     const files = this.#files
     this.#refusal = reason
     if (this.#busy !== 'no') {
@@ -385,6 +386,7 @@ export class Log implements Effect {
    * before. Call it every 100 ms or so.
    */
   maintain (nowMs: number, out: EffectSink): void {
+    if (this.#refusal === 'broken') return
     const files = this.#files
     this.#start.retry(this.#canSave, out)
     if (files.leavingAlways && this.#canSave && !this.#jobs.has('relax')) this.#startJob('relax', out, () => files.relax())

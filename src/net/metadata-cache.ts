@@ -1,6 +1,6 @@
 /** This thread's copy of the cluster's metadata, kept current by the controller. Answers Metadata and finds a partition's actor without leaving the thread. */
 import type { TopicId } from '../base/ids.ts'
-import type { MetadataChanged, MetadataImage, TopicImage } from '../actors/controller/messages.ts'
+import type { MetadataChanged, TopicImage } from '../actors/controller/messages.ts'
 
 export class MetadataCache {
   readonly #byName = new Map<string, TopicImage>()
@@ -8,10 +8,10 @@ export class MetadataCache {
   /** False until the controller has sent the first image: before that nothing can be said about any topic. */
   ready = false
 
-  replace (image: MetadataImage): void {
+  replace (topics: readonly TopicImage[]): void {
     this.#byName.clear()
     this.#byId.clear()
-    for (const topic of image.topics) this.#set(topic)
+    for (const topic of topics) this.#set(topic)
     this.ready = true
   }
 

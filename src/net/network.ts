@@ -8,7 +8,7 @@
  * what it keeps, when it returns. A request is admitted only with credit of the actors it goes to; without, its
  * connection is not read until there is some.
  */
-import type { MetadataChanged, MetadataImage } from '../actors/controller/messages.ts'
+import type { MetadataChanged, MetadataImage, MetadataReplaced } from '../actors/controller/messages.ts'
 import { errorClass, ErrorCode } from '../base/error-code.ts'
 import type { ActorId, TopicId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
@@ -70,6 +70,7 @@ export interface Runtime {
   readonly now: number
   tell (to: ActorId, message: Message): void
   ask (to: ActorId, message: Request, deadlineMs: number): void
+  forget (asker: ActorId, correlation: number): void
 }
 
 export interface HttpPort {
@@ -137,6 +138,7 @@ export class Network implements Actor, ConnectionOwner {
     switch (message.kind) {
       case 'turn-end': this.#flush(); break
       case 'metadata-changed': this.metadata.change(message as MetadataChanged); break
+      case 'metadata-replaced': this.metadata.replace((message as MetadataReplaced).topics); break
       case 'sweep': this.#sweep(now); break
       case 'resubscribe': this.#subscribe(); break
       case 'network-timer': this.#fire((message as NetworkTimer).timer); break
@@ -189,6 +191,7 @@ export class Network implements Actor, ConnectionOwner {
     this.#sessions.delete(connection)
     this.#metrics.set(metrics.connections, this.#sessions.size)
     session?.close()
+    this.#countTraffic(connection)
     if (connection.closeReason !== undefined && !quietReasons.has(connection.closeReason)) {
       this.#logger.warn({ remote: connection.remote, connection: connection.id }, `connection closed: ${connection.closeReason}`)
     }
@@ -205,20 +208,21 @@ export class Network implements Actor, ConnectionOwner {
   }
 
   #sweep (now: number): void {
-    let read = 0
-    let written = 0
     for (const connection of this.#sessions.keys()) {
-      const traffic = connection.takeTraffic()
-      read += traffic.read
-      written += traffic.written
-      if (traffic.read + traffic.written > 0) connection.lastActiveMs = now
+      if (this.#countTraffic(connection) > 0) connection.lastActiveMs = now
       const idleMs = now - connection.lastActiveMs
       if (connection.midFrame && idleMs > midFrameMsMax) connection.destroy(`nothing came for ${midFrameMsMax} ms in the middle of a request`)
       else if (idleMs > this.options.idleMs) connection.destroy(idleReason)
     }
+    this.#out.timer(sweepMs, sweep)
+  }
+
+  /** Returns the bytes that came and went since the last look. */
+  #countTraffic (connection: Connection): number {
+    const { read, written } = connection.takeTraffic()
     this.#metrics.add(metrics.bytesIn, read)
     this.#metrics.add(metrics.bytesOut, written)
-    this.#out.timer(sweepMs, sweep)
+    return read + written
   }
 
   // ---- requests
@@ -311,6 +315,7 @@ export class Network implements Actor, ConnectionOwner {
   /** The answer to this question is not wanted any more. */
   forget (correlation: number): void {
     this.#open.forget(correlation)
+    this.#runtime.forget(this.#self, correlation)
   }
 
   /** Takes credit of one actor. @returns false: there is none; the session's connection is resumed when there is */
@@ -374,7 +379,7 @@ export class Network implements Actor, ConnectionOwner {
   #subscribe (): void {
     const asker: Asker = {
       answered: (_part, reply) => {
-        if (reply.kind === 'metadata-image') this.metadata.replace(reply as MetadataImage)
+        if (reply.kind === 'metadata-image') this.metadata.replace((reply as MetadataImage).topics)
         else this.#out.timer(resubscribeMs, resubscribe)
       }
     }

@@ -147,6 +147,11 @@ export class ActorSystem implements CellHost {
     this.#drain()
   }
 
+  /** The answer to this ask is not wanted any more: one that comes is delivered as any message is. */
+  forget (asker: ActorId, correlation: number): void {
+    this.#asks.settle(asker, correlation)
+  }
+
   /** Whether an actor can be reached now; edges that can wait need not send to one that is moving. */
   stateOf (id: ActorId): ActorState {
     return stateOf(this.placement.lookup(id))

@@ -29,7 +29,8 @@ export const systemLimits = {
   restartMsMax: 5000,
   /** An actor that ran this long has recovered: its next crash counts as the first. */
   restartStableMs: 60_000,
-  restartAttemptsMax: 100,
+  /** At 5 s each this is days: a full disk may take that long to get room again. */
+  restartAttemptsMax: 100_000,
   /** Busy turns that a sleeping peer may have to wait to be woken. */
   ringDelayTurnsMax: 3,
   /** How long an actor that moves may take to answer what it took. */

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Test } from 'tap'
+import type { Test } from 'tap'
 import { type Broker, type BrokerOptions, startBroker } from '../../src/broker.ts'
 import { RawClient } from './raw-client.ts'
 

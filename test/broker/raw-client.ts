@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { type AnyApi, type RequestToWrite, type ResponseToRead } from '../../src/protocol/api.ts'
+import type { AnyApi, RequestToWrite, ResponseToRead } from '../../src/protocol/api.ts'
 import { readResponse, writeRequest } from '../../src/protocol/frame.ts'
 import { Reader } from '../../src/protocol/reader.ts'
 import { Writer } from '../../src/protocol/writer.ts'

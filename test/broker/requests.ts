@@ -1,5 +1,5 @@
 /** Short words for what most tests at the protocol's level do. */
-import { type ResponseToRead } from '../../src/protocol/api.ts'
+import type { ResponseToRead } from '../../src/protocol/api.ts'
 import { createTopics } from '../../src/protocol/apis/create-topics.ts'
 import { deleteTopics } from '../../src/protocol/apis/delete-topics.ts'
 import { fetch } from '../../src/protocol/apis/fetch.ts'
@@ -8,7 +8,7 @@ import { metadata } from '../../src/protocol/apis/metadata.ts'
 import { produce } from '../../src/protocol/apis/produce.ts'
 import { baseOffsetOf, batchBytesOf, batchHeaderBytes, recordCountOf } from '../../src/record/record-batch.ts'
 import { buildBatch, type BatchInput, readRecords } from '../../src/record/records.ts'
-import { type RawClient } from './raw-client.ts'
+import type { RawClient } from './raw-client.ts'
 
 export type ProducedPartition = ResponseToRead<typeof produce>['topics'][number]['partitions'][number]
 export type FetchedPartition = ResponseToRead<typeof fetch>['topics'][number]['partitions'][number]

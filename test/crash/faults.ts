@@ -20,7 +20,7 @@ Partition.prototype.receive = function (message, out, now) {
     const text = Buffer.from(records.buffer, records.byteOffset, records.length)
     if (text.includes(faultWords.throw)) throw new Error('told to throw')
     if (text.includes(faultWords.hang)) for (;;);
-    if (text.includes(faultWords.heap)) eat()
+    if (text.includes(faultWords.heap)) return eat()
   }
   receive.call(this, message, out, now)
 }

@@ -1,10 +1,10 @@
 /** Producers that go on through crashes of the broker, and write into histories what they were told. */
 import { ErrorCode } from '../../src/base/error-code.ts'
-import { type Chance } from '../../src/base/prng.ts'
+import type { Chance } from '../../src/base/prng.ts'
 import { initProducerId } from '../../src/protocol/apis/init-producer-id.ts'
 import { RawClient } from '../broker/raw-client.ts'
 import { append, batchOf } from '../broker/requests.ts'
-import { type History } from './history.ts'
+import type { History } from './history.ts'
 
 /** Batches of one producer in one partition that may be under way: what brokers remember. */
 const inFlightMax = 5

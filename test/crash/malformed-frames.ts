@@ -1,6 +1,6 @@
 /** An endless seeded stream of frames that are wrong in every way one can think of, and in some that chance thinks of. */
-import { type Chance } from '../../src/base/prng.ts'
-import { type AnyApi } from '../../src/protocol/api.ts'
+import type { Chance } from '../../src/base/prng.ts'
+import type { AnyApi } from '../../src/protocol/api.ts'
 import { apis } from '../../src/protocol/apis.ts'
 import { produce } from '../../src/protocol/apis/produce.ts'
 import { requestFrame } from '../broker/raw-client.ts'

@@ -188,7 +188,12 @@ async function runSteps (steps: readonly Step[], firstFlush: FlushMode, seed: nu
         const offset = Math.floor(host.log.logStartOffset + one.at * (host.log.highWatermark - host.log.logStartOffset)) as Offset
         disk.fault = undefined
         host.log.deleteBefore(offset, host)
-        await host.settle(() => host.log.logStartOffset >= offset)
+        for (let i = 0; i < 5 && host.log.logStartOffset < offset; i++) {
+          const before = host.events.length
+          await host.settle(() => host.log.logStartOffset >= offset || host.events.length > before)
+          host.log.maintain(nowMs += 10, host)
+        }
+        if (host.log.logStartOffset < offset) fail()
         model.start = host.log.logStartOffset
         break
       }

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { cryptoChance } from '../../src/base/prng.ts'
 import type { Offset, PartitionIndex, TopicId } from '../../src/base/ids.ts'
-import { DataDirectory, partitionFolder } from '../../src/log/data-directory.ts'
+import { DataDirectory, partitionFolder, spendReserve } from '../../src/log/data-directory.ts'
 import { isMissing, RealDisk } from '../../src/log/disk.ts'
 import { FolderLockedError } from '../../src/log/folder-lock.ts'
 import { HardStateStore } from '../../src/log/hard-state-store.ts'
@@ -126,7 +126,7 @@ t.test('a data folder has one holder, keeps its identity and knows how it was le
   if (process.platform === 'linux') t.equal(second.sameBoot, true)
   await second.fillReserve()
   t.equal(fs.statSync(join(second.metaFolder, 'reserve')).size, 16 << 20)
-  await second.spendReserve()
+  await spendReserve(disk, second.metaFolder)
   await second.close(true)
   const third = await DataDirectory.open(options)
   t.equal(third.cleanStop, true)

@@ -28,7 +28,6 @@ import { readMetadata, writeMetadata, type MetadataRecord } from './metadata-rec
 const producerIdBlock = 1000
 /** Topics whose creation was asked for and has not been answered. */
 const creationsMax = 10_000
-const subscribersMax = 256
 /** A placement that failed is tried again after this long. */
 const placementRetryMs = 1000
 
@@ -73,6 +72,8 @@ export interface ControllerOptions {
   readonly placer: Placer
   /** The group coordinator, which forgets the offsets of deleted topics. */
   readonly groups: ActorId
+  /** The network actors of all threads: each holds an image of the metadata. */
+  readonly edges: readonly ActorId[]
   readonly chance: Chance
   readonly defaultPartitions: number
   /** Partitions of all topics together. */
@@ -91,6 +92,7 @@ export class Controller implements Actor<ControllerMessage> {
   readonly #replica: Replica
   readonly #placer: Placer
   readonly #groups: ActorId
+  readonly #edges: readonly ActorId[]
   readonly #chance: Chance
   readonly #defaultPartitions: number
   readonly #partitionsMax: number
@@ -109,7 +111,6 @@ export class Controller implements Actor<ControllerMessage> {
   readonly #decisions: Decision[] = []
   readonly #creations = new Map<number, Creation>()
   #creationNext = 1
-  readonly #subscribers: ActorId[] = []
   readonly #changed = new Set<Topic>()
   readonly #producerIdWaiters: AllocateProducerId[] = []
 
@@ -117,6 +118,7 @@ export class Controller implements Actor<ControllerMessage> {
     this.#replica = options.replica
     this.#placer = options.placer
     this.#groups = options.groups
+    this.#edges = options.edges
     this.#chance = options.chance
     this.#defaultPartitions = options.defaultPartitions
     this.#partitionsMax = options.partitionsMax
@@ -136,7 +138,7 @@ export class Controller implements Actor<ControllerMessage> {
       case 'create-topics': this.#createTopics(message, out); break
       case 'delete-topics': this.#deleteTopics(message, out); break
       case 'allocate-producer-id': this.#allocateProducerId(message, out); break
-      case 'subscribe-metadata': this.#subscribe(message, out); break
+      case 'subscribe-metadata': this.#answerImage(message, out); break
       case 'partitions-placed': this.#partitionsPlaced(message, out); break
       case 'placement-failed': out.timer(placementRetryMs, { kind: 'retry-placement', topicId: message.topicId } as Message); break
       case 'retry-placement': this.#place(message.topicId, out); break
@@ -154,6 +156,7 @@ export class Controller implements Actor<ControllerMessage> {
     if (this.#replica.receive(message, out) === 'cut') throw new Error('the metadata log was cut')
     if (this.#replica.role === 'leader' && this.#replica.term !== this.#ledTerm) {
       this.#ledTerm = this.#replica.term
+      for (const edge of this.#edges) out.tell(edge, { kind: 'metadata-replaced', topics: this.#images() } as Message)
       for (const topic of this.#topics.values()) this.#place(topic.id, out)
       this.#removeFiles(out)
     }
@@ -382,18 +385,17 @@ export class Controller implements Actor<ControllerMessage> {
     out.tell(request.replyTo, { kind: 'topics-created', correlation: request.correlation, results } as Message)
   }
 
-  #subscribe ({ replyTo, correlation }: SubscribeMetadata, out: Outbox): void {
-    if (!this.#subscribers.includes(replyTo)) {
-      assert(this.#subscribers.length < subscribersMax, 'subscribers are threads, and threads are few')
-      this.#subscribers.push(replyTo)
-    }
-    const topics = [...this.#topics.values()].map(image)
-    out.tell(replyTo, { kind: 'metadata-image', correlation, topics } as Message)
+  #answerImage ({ replyTo, correlation }: SubscribeMetadata, out: Outbox): void {
+    out.tell(replyTo, { kind: 'metadata-image', correlation, topics: this.#images() } as Message)
+  }
+
+  #images (): TopicImage[] {
+    return [...this.#topics.values()].map(image)
   }
 
   #publish (topics: readonly Topic[], deleted: readonly TopicId[], out: Outbox): void {
     const message = { kind: 'metadata-changed', topics: topics.map(image), deleted } as Message
-    for (const subscriber of this.#subscribers) out.tell(subscriber, message)
+    for (const edge of this.#edges) out.tell(edge, message)
   }
 }
 

@@ -57,7 +57,7 @@ export interface ProducerIdAllocated extends Reply {
   readonly producerId: number
 }
 
-/** From a network actor: wants the whole image now ({@link MetadataImage}) and every change from then on. */
+/** From a network actor that starts: wants the whole image ({@link MetadataImage}). Changes come to all of them unasked. */
 export interface SubscribeMetadata extends Request {
   readonly kind: 'subscribe-metadata'
 }
@@ -81,6 +81,12 @@ export interface TopicImage {
 /** The answer to {@link SubscribeMetadata}. */
 export interface MetadataImage extends Reply {
   readonly kind: 'metadata-image'
+  readonly topics: readonly TopicImage[]
+}
+
+/** From a controller that starts: the whole image, in place of whatever its predecessor said. */
+export interface MetadataReplaced extends Message {
+  readonly kind: 'metadata-replaced'
   readonly topics: readonly TopicImage[]
 }
 

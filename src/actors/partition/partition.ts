@@ -40,6 +40,9 @@ const producerIdleMsMax = 24 * 3600 * 1000
 export interface PartitionMetrics {
   appended (records: number, bytes: number): void
   duplicate (): void
+  /** The log takes nothing until {@link accepting}. */
+  refusing (reason: string, error: unknown): void
+  accepting (): void
 }
 
 export interface PartitionOptions {
@@ -88,6 +91,7 @@ export class Partition implements Actor<PartitionMessage> {
   #announcedTerm = 0
   /** Requests before the first election; undefined after it. */
   #early: PartitionRequest[] | undefined = []
+  #refusing = false
   #upkeepSet = false
   /** Something was appended since the last upkeep. */
   #written = false
@@ -142,6 +146,7 @@ export class Partition implements Actor<PartitionMessage> {
   }
 
   async close (): Promise<void> {
+    if (this.#refusing) this.#metrics.accepting()
     // With batches that were not written yet the producers know more than the log will hold.
     await this.#replica.close(this.#replica.log.pendingBytes === 0 ? this.#producers.snapshot() : undefined)
   }
@@ -162,7 +167,14 @@ export class Partition implements Actor<PartitionMessage> {
   #handleReplica (message: ReplicaMessage, out: Outbox, now: number): void {
     const event = this.#replica.receive(message, out)
     if (this.#early !== undefined && (message.kind === 'term-raised' || message.kind === 'undeliverable')) this.#releaseEarly(out, now)
-    if (event === 'cut') this.#failWaiting(out)
+    if (event === 'cut') {
+      if (!this.#refusing) this.#metrics.refusing(String(this.#replica.log.refusal), this.#replica.log.failure)
+      this.#refusing = true
+      this.#failWaiting(out)
+    } else if (event === 'ready' && this.#refusing) {
+      this.#refusing = false
+      this.#metrics.accepting()
+    }
     this.#advance(out)
   }
 
@@ -237,7 +249,7 @@ export class Partition implements Actor<PartitionMessage> {
   }
 
   #leaderProblem (clientEpoch: number): number {
-    if (this.#replica.role !== 'leader') return ErrorCode.NOT_LEADER_OR_FOLLOWER
+    if (!this.#replica.readable) return ErrorCode.NOT_LEADER_OR_FOLLOWER
     if (clientEpoch === -1 || clientEpoch === this.#replica.term) return ErrorCode.NONE
     return clientEpoch < this.#replica.term ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH
   }

@@ -4,6 +4,16 @@ import type { Actor, Message, Outbox } from '../../runtime/actor.ts'
 import type { PartitionRequest } from './messages.ts'
 
 export class QuarantinedPartition implements Actor<PartitionRequest> {
+  readonly #onClosed: () => void
+
+  constructor (onClosed: () => void) {
+    this.#onClosed = onClosed
+  }
+
+  async close (): Promise<void> {
+    this.#onClosed()
+  }
+
   receive (message: PartitionRequest, out: Outbox): void {
     const errorCode = ErrorCode.KAFKA_STORAGE_ERROR
     if (!('replyTo' in message)) return

@@ -4,6 +4,7 @@
  */
 import type { Message, Post } from '../../base/effect.ts'
 import type { Term } from '../../base/ids.ts'
+import { isDiskFull } from '../../log/disk.ts'
 import type { HardStateStore } from '../../log/hard-state-store.ts'
 import type { Actor, Outbox } from '../../runtime/actor.ts'
 import type { RaiseTerm, VotesRequest } from './messages.ts'
@@ -19,11 +20,14 @@ interface VoteSaved extends Message {
 
 export class Votes implements Actor<VotesRequest | VoteSaved> {
   readonly #store: HardStateStore
+  readonly #spendReserve: () => Promise<void>
   /** The newest term given to each group of this process: as many as there are groups. */
   readonly #given = new Map<string, Term>()
 
-  constructor (store: HardStateStore) {
+  /** @param spendReserve  frees disk space that is kept for this */
+  constructor (store: HardStateStore, spendReserve: () => Promise<void>) {
     this.#store = store
+    this.#spendReserve = spendReserve
   }
 
   receive (message: VotesRequest | VoteSaved, out: Outbox): void {
@@ -44,10 +48,26 @@ export class Votes implements Actor<VotesRequest | VoteSaved> {
     this.#given.set(group, term)
     out.effect({
       run: (post: Post) => {
-        this.#store.save(group, { term, vote: self }, error => {
-          post({ kind: 'vote-saved', request, term: error === undefined ? term : 0 as Term } as VoteSaved)
-        })
+        this.#save(group, term).then(
+          () => post({ kind: 'vote-saved', request, term } as VoteSaved),
+          () => post({ kind: 'vote-saved', request, term: 0 as Term } as VoteSaved)
+        )
       }
     })
+  }
+
+  /** On a full disk the reserve is spent: a partition must be able to elect a leader, if only to serve reads. */
+  async #save (group: string, term: Term): Promise<void> {
+    const state = { term, vote: self }
+    const once = async (): Promise<void> => await new Promise((resolve, reject) => {
+      this.#store.save(group, state, error => error === undefined ? resolve() : reject(error))
+    })
+    try {
+      await once()
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      await this.#spendReserve()
+      await once()
+    }
   }
 }
