@@ -2,7 +2,7 @@
  * Nanoseconds of CPU to read and to write the messages of the hot path, in memory: one-record produce, and fetch.
  * `node bench/protocol.ts [--smoke] [--again] [--rounds N] [--rows NAME,...]`
  */
-import { type AnyApi, type RequestToWrite, type ResponseOf } from '../src/protocol/api.ts'
+import type { AnyApi, RequestToWrite, ResponseOf } from '../src/protocol/api.ts'
 import { apis } from '../src/protocol/apis.ts'
 import { frameBytes, lengthBytes, readRequest, readRequestHeader, readResponse, writeRequest, writeResponse } from '../src/protocol/frame.ts'
 import { Reader } from '../src/protocol/reader.ts'

@@ -5,9 +5,9 @@ import { ErrorCode, isRetriable } from '../src/base/error-code.ts'
 // Before routes.ts: the two need each other, and this one has to be entered first.
 import '../src/net/network.ts'
 import { routedApis } from '../src/net/routes.ts'
-import { type AnyApi } from '../src/protocol/api.ts'
+import type { AnyApi } from '../src/protocol/api.ts'
 import { apis } from '../src/protocol/apis.ts'
-import { type AnyField, type Fields, type Type } from '../src/protocol/schema.ts'
+import type { AnyField, Fields, Type } from '../src/protocol/schema.ts'
 
 export const page = 'docs/protocol.md'
 const marks = (name: string): [string, string] => [`<!-- ${name}: begin (npm run docs:protocol writes this) -->`, `<!-- ${name}: end -->`]

@@ -35,6 +35,7 @@ import { metricsPage } from './net/metrics-page.ts'
 import { Network } from './net/network.ts'
 import { controllerId, groupsId, partitionName, votesId, type ReactorInit, type ReactorSpec } from './places.ts'
 import { apis } from './protocol/apis.ts'
+import { Scans } from './scans.ts'
 import type { Actor } from './runtime/actor.ts'
 import type { ActorContext } from './runtime/cell.ts'
 import type { SystemStats } from './runtime/system-options.ts'
@@ -76,6 +77,7 @@ class Reactor {
   readonly #disk: Disk
   readonly #pool: BlockPool
   readonly #reader: SegmentReader
+  readonly #scans: Scans
   #network: Network | undefined
   #listener: Listener | undefined
   /** On the one thread that runs it. */
@@ -93,6 +95,12 @@ class Reactor {
     this.#disk = config.dataDir === 'memory' ? new FaultyDisk() : new RealDisk(diskQuotas(init.poolSize, threads))
     this.#pool = new BlockPool(Math.floor(config.performanceWriteCacheBytes / threads))
     this.#reader = new SegmentReader({ disk: this.#disk, bufferBytesMax: Math.floor(config.performanceReadCacheBytes / threads) })
+    this.#scans = new Scans({
+      disk: this.#disk,
+      offloads: config.dataDir !== 'memory',
+      logger: this.#logger,
+      onDamage: () => this.#metrics.add(metrics.damagedSegments)
+    })
   }
 
   program (): RunningProgram {
@@ -111,6 +119,7 @@ class Reactor {
       drain: async () => await this.#drain(),
       close: async () => {
         clearInterval(observer)
+        await this.#scans.close()
         await this.#reader.close()
         await this.#log.close()
       }
@@ -156,6 +165,7 @@ class Reactor {
     return {
       read: (directory, plan, bytesMax, minOneBatch, done) => reader.read(directory, plan, bytesMax, minOneBatch, done),
       copy: bytes => reader.copy(bytes),
+      forget: directory => reader.forget(directory),
       findTimestamp: (plan, done) => {
         // The codecs are loaded by the first search: a broker that never opens a batch does not pay for them.
         import('./record/compression.ts')
@@ -260,9 +270,11 @@ class Reactor {
       move: thread => this.#move(topicId, partition, thread),
       wallMs: now => systemClock.wallMs() + now - systemClock.monotonicMs()
     })
+    this.#scans.add(`${topic}-${partition}`, opened.log)
     const close = actor.close.bind(actor)
     actor.close = async () => {
       this.#countPartitions(-1)
+      this.#scans.remove(opened.log)
       await close()
     }
     return actor
@@ -317,7 +329,8 @@ class Reactor {
       pool: this.#pool,
       clock: systemClock,
       config,
-      bootId: this.#context.init.bootId
+      bootId: this.#context.init.bootId,
+      scan: this.#scans.scan
     }, replay)
   }
 

@@ -78,6 +78,7 @@ export const metrics = {
   fetchedMemoryBytes: counter('fetched_memory_bytes_total', 'Bytes of fetches answered from the tail in memory'),
   fetchedFileBytes: counter('fetched_file_bytes_total', 'Bytes of fetches read from segment files'),
   openFiles: gauge('open_files', 'Segment and index files open'),
+  damagedSegments: counter('damaged_segments_total', 'Closed segments found damaged on disk'),
   refusingPartitions: gauge('refusing_partitions', 'Partitions that take no writes because their disk is full or fails'),
   quarantinedPartitions: gauge('quarantined_partitions', 'Partitions not served because their log is damaged'),
 

@@ -127,11 +127,13 @@ export class Segment {
     return this.#indexedPosition
   }
 
-  /** Cuts everything at and after `offset`, which begins at `position`. `maxTimestamp` may stay too large: searches only begin earlier. */
+  /** Cuts everything at and after `offset`, which begins at `position`. `maxTimestamp` may stay too large: searches know that. */
   truncate (offset: Offset, position: number): void {
     this.size = position
     this.writtenSize = Math.min(this.writtenSize, position)
     this.coldEnd = Math.min(this.coldEnd, position)
+    if (position === 0) this.maxTimestamp = -1
+    this.maxTimestampOffset = Math.max(this.base, Math.min(this.maxTimestampOffset, offset - 1)) as Offset
     this.index!.truncate(offset)
     this.timeIndex!.truncate(this.index!.count)
     this.indexSaved = Math.min(this.indexSaved, this.index!.count)

@@ -68,20 +68,41 @@ export function planTimestampSearch (
  * @throws on failing I/O
  */
 export async function findTimestamp (disk: Disk, plan: TimestampPlan, decompress?: Decompress): Promise<TimestampFound | undefined> {
-  if (plan.timestamp === Infinity) {
-    let youngest: { view: SegmentView, timestamp: number } | undefined
-    for (const view of plan.segments) {
-      const timestamp = view.maxTimestamp ?? (await loadTimes(disk, plan.directory, view)).lastTimestamp
-      if (timestamp >= 0 && timestamp > (youngest?.timestamp ?? -1)) youngest = { view, timestamp }
-    }
-    return youngest === undefined ? undefined : await findIn(disk, { ...plan, timestamp: youngest.timestamp }, youngest.view, decompress)
-  }
+  if (plan.timestamp === Infinity) return findYoungest(disk, plan, decompress)
   for (const view of plan.segments) {
     if (view.maxTimestamp !== undefined && view.maxTimestamp < plan.timestamp) continue
     const found = await findIn(disk, plan, view, decompress)
     if (found !== undefined) return found
   }
   return undefined
+}
+
+async function findYoungest (disk: Disk, plan: TimestampPlan, decompress?: Decompress): Promise<TimestampFound | undefined> {
+  const candidates: { view: SegmentView, timestamp: number }[] = []
+  for (const view of plan.segments) {
+    candidates.push({ view, timestamp: view.maxTimestamp ?? (await loadTimes(disk, plan.directory, view)).lastTimestamp })
+  }
+  // A segment may claim more than it holds, after it was cut: then its batches tell.
+  for (let tries = 0; tries <= plan.segments.length; tries++) {
+    const best = candidates.reduce((a, b) => b.timestamp > a.timestamp ? b : a, { view: undefined as SegmentView | undefined, timestamp: -1 })
+    if (best.view === undefined) return undefined
+    const found = await findIn(disk, { ...plan, timestamp: best.timestamp }, best.view, decompress)
+    if (found !== undefined) return found
+    best.timestamp = await maxTimestampIn(disk, plan, best.view, best.timestamp)
+    best.view = { ...best.view, start: 0 }
+  }
+  return undefined
+}
+
+/** The largest timestamp below `below` of the batches that the plan allows. */
+async function maxTimestampIn (disk: Disk, plan: TimestampPlan, view: SegmentView, below: number): Promise<number> {
+  let max = -1
+  await walkBatches(disk, segmentPath(plan.directory, view.base, 'log'), 0, view.size, (bytes, at) => {
+    const timestamp = maxTimestampOf(bytes, at)
+    if (timestamp > max && timestamp < below && nextOffsetOf(bytes, at) > plan.startOffset) max = timestamp
+    return baseOffsetOf(bytes, at) < plan.endOffset
+  })
+  return max
 }
 
 async function loadTimes (disk: Disk, directory: string, view: SegmentView): Promise<TimeIndex> {

@@ -19,6 +19,8 @@ export interface FetchReader {
   read (directory: string, plan: ReadPlan, bytesMax: number, minOneBatch: boolean, done: (error: Error | undefined, lease: ReadLease | undefined) => void): void
   /** Copies borrowed bytes into memory that may be kept until released. */
   copy (bytes: Uint8Array): ReadLease
+  /** Closes what is open of a folder whose partition is gone. */
+  forget (directory: string): void
   /** Searches for the record that the plan describes. `found` is undefined when there is none. */
   findTimestamp (plan: TimestampPlan, done: (error: unknown, found: { readonly offset: number, readonly timestamp: number } | undefined) => void): void
 }

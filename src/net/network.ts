@@ -137,7 +137,7 @@ export class Network implements Actor, ConnectionOwner {
   receive (message: Message, _out: Outbox, now: number): void {
     switch (message.kind) {
       case 'turn-end': this.#flush(); break
-      case 'metadata-changed': this.metadata.change(message as MetadataChanged); break
+      case 'metadata-changed': this.#changeMetadata(message as MetadataChanged); break
       case 'metadata-replaced': this.metadata.replace((message as MetadataReplaced).topics); break
       case 'sweep': this.#sweep(now); break
       case 'resubscribe': this.#subscribe(); break
@@ -148,6 +148,15 @@ export class Network implements Actor, ConnectionOwner {
 
   async close (): Promise<void> {
     for (const connection of this.#sessions.keys()) connection.end('the broker stops')
+  }
+
+  #changeMetadata (change: MetadataChanged): void {
+    for (const id of change.deleted) {
+      // Open files of a deleted partition would keep its space on the disk.
+      const count = this.metadata.byId(id)?.partitions.length ?? 0
+      for (let index = 0; index < count; index++) this.reader.forget(this.options.partitionDirectory(id, index))
+    }
+    this.metadata.change(change)
   }
 
   // ---- connections

@@ -20,13 +20,14 @@
 import { assert } from '../base/assert.ts'
 import type { Effect, Message } from '../base/effect.ts'
 import type { ActorId, ThreadIndex } from '../base/ids.ts'
-import { turnEnd, type Request, type TimerId, type Undeliverable } from './actor.ts'
+import { turnEnd, undeliverable, type Request, type TimerId, type Undeliverable } from './actor.ts'
 import { Asks } from './asks.ts'
 import { Cell, type ActorFactory, type CellHost } from './cell.ts'
 import { Codecs } from './codec.ts'
 import { Doorbell } from './doorbell.ts'
 import { Held } from './held.ts'
 import { Link, type LinkEnds } from './link.ts'
+import { Links } from './links.ts'
 import { Lives } from './lives.ts'
 import { Mailbox } from './mailbox.ts'
 import { ActorState, Placement, stateOf, threadOf } from './placement.ts'
@@ -55,7 +56,7 @@ export class ActorSystem implements CellHost {
   readonly #lives: Lives
   /** By id; kept by {@link Lives}. */
   readonly #cells: readonly (Cell | undefined)[]
-  readonly #links: (Link | undefined)[] = []
+  readonly #links: Links
   readonly #runQueue = new Mailbox<Cell>(1 << 20, 64)
   readonly #timers: Timers<Cell>
   readonly #asks: Asks
@@ -70,8 +71,6 @@ export class ActorSystem implements CellHost {
   #disarm: (() => void) | undefined
   #closed = false
   #turnReceives = 0
-  /** Turns since something was published and its receivers were not woken yet. */
-  #unrungTurns = 0
   #turns = 0
   #receives = 0
   #framesReceived = 0
@@ -82,7 +81,7 @@ export class ActorSystem implements CellHost {
   // Made once, so that no turn allocates a closure.
   readonly #turn = (): void => this.#runTurn()
   readonly #plan = (): void => this.#begin()
-  readonly #hasWork = (): boolean => this.#links.some(link => link !== undefined && link.hasWork())
+  readonly #hasWork = (): boolean => this.#links.hasWork()
   readonly #onIncoming = (to: ActorId, message: Message): void => this.#receiveFrame(to, message)
   readonly #onTurnEnd = (cell: Cell): void => {
     if (cell.state === ActorState.running || cell.state === ActorState.moving) this.#enqueue(cell, turnEnd)
@@ -102,6 +101,7 @@ export class ActorSystem implements CellHost {
     this.#codecs = options.codecs ?? new Codecs()
     this.#scheduler = options.scheduler ?? nodeScheduler
     this.#limits = { ...systemLimits, ...options.limits }
+    this.#links = new Links(this.#limits.ringDelayTurnsMax)
     this.#words = new Int32Array(options.words ?? createThreadWords())
     this.#turnEnds = new TurnEnds(this.thread)
     this.#timers = new Timers(this.#limits.timersMax)
@@ -117,7 +117,7 @@ export class ActorSystem implements CellHost {
       begin: () => { this.#begin(); return this.#now },
       runStarted: cell => this.#runStarted(cell),
       forget: (cell, version, reason) => this.#forget(cell, version, reason),
-      allMarked: marks => this.#links.every((link, thread) => link === undefined || marks.has(thread as ThreadIndex))
+      allMarked: marks => this.#links.every(thread => marks.has(thread))
     })
     this.#cells = this.#lives.cells
     for (const ends of options.links ?? []) this.connect(ends)
@@ -185,7 +185,7 @@ export class ActorSystem implements CellHost {
   markEnd (actor: ActorId, to: ThreadIndex): void {
     if (to === this.thread) return
     this.#begin()
-    this.#links[to]?.send(systemId, endMark(actor, this.thread), true)
+    this.#links.get(to)?.send(systemId, endMark(actor, this.thread), true)
   }
 
   /** Stops every actor and gives up the thread's timers and doorbell. */
@@ -202,7 +202,7 @@ export class ActorSystem implements CellHost {
   /** Connects a peer, or its replacement: frames of the old rings are never looked at again. */
   connect (ends: LinkEnds): void {
     const { messageBytesMax, waitingBytesMax } = this.#limits
-    this.#links[ends.thread] = new Link(ends, this.#codecs, { messageBytesMax, waitingBytesMax })
+    this.#links.set(ends.thread, new Link(ends, this.#codecs, { messageBytesMax, waitingBytesMax }))
     // It is new: it holds what it has for an actor that leaves, from the beginning.
     this.#lives.markAll(ends.thread)
     this.#doorbell ??= new Doorbell(this.#words, this.#plan, this.#limits.sleepMs)
@@ -212,30 +212,27 @@ export class ActorSystem implements CellHost {
   /** Forgets a peer that is dead. Whoever waits for one of its actors is told. */
   disconnect (thread: ThreadIndex): void {
     this.#begin()
-    this.#links[thread] = undefined
+    this.#links.set(thread, undefined)
     this.#asks.endThread(thread, (asker, correlation) => this.#endAsk(asker, correlation, 'restarting'))
     this.#lives.markAll(thread)
     this.#drain()
   }
 
   stats (): SystemStats {
-    let actors = 0
-    for (const cell of this.#cells) if (cell !== undefined) actors++
-    const sum = (count: (link: Link) => number): number => this.#links.reduce((sum, link) => sum + (link === undefined ? 0 : count(link)), 0)
     return {
-      actors,
+      actors: this.#cells.filter(cell => cell !== undefined).length,
       turns: this.#turns,
       receives: this.#receives,
       framesReceived: this.#framesReceived,
-      framesSent: sum(link => link.framesSent),
-      framesWaited: sum(link => link.framesWaited),
-      doorbellRings: sum(link => link.doorbellRings),
+      framesSent: this.#links.sum(link => link.framesSent),
+      framesWaited: this.#links.sum(link => link.framesWaited),
+      doorbellRings: this.#links.sum(link => link.doorbellRings),
       refused: this.#refused,
       dropped: this.#dropped,
       crashes: this.#crashes,
       openAsks: this.#asks.count,
       timers: this.#timers.count,
-      waitingBytes: sum(link => link.waitingBytes),
+      waitingBytes: this.#links.sum(link => link.waitingBytes),
       heldBytes: this.#held.bytes
     }
   }
@@ -294,7 +291,7 @@ export class ActorSystem implements CellHost {
     if (!isReply(message) && (state === ActorState.moving || this.#held.has(to))) {
       if (!this.#held.push(to, message, this.#now)) this.#refuse(message, 'moved')
     } else if (state === ActorState.running) {
-      const link = this.#links[threadOf(place)]
+      const link = this.#links.get(threadOf(place))
       if (link === undefined) this.#refuse(message, 'restarting')
       else if (!link.send(to, message, isReply(message))) this.#refuse(message, 'mailbox-full')
     } else {
@@ -407,34 +404,17 @@ export class ActorSystem implements CellHost {
     this.#timers.fire(this.#now, this.#onTimer)
     this.#asks.expire(this.#now, this.#onExpired)
     this.#drain()
-    let frames = 0
-    for (const link of this.#links) if (link !== undefined) frames += link.receive(this.#onIncoming)
+    const frames = this.#links.receive(this.#onIncoming)
     this.#framesReceived += frames
     if (!this.#held.isEmpty) this.#releaseHeld()
     this.#endTurn()
     busy ||= frames > 0
-    this.#publish(busy)
+    this.#links.publish(busy)
     this.#turnPlanned = false
     // After frames came in, more are likely: look once more before going to sleep. So it does while peers are not woken yet.
-    const more = frames > 0 || this.#unrungTurns > 0 || !this.#turnEnds.isEmpty
+    const more = frames > 0 || this.#links.unrung || !this.#turnEnds.isEmpty
     if (more || (this.#doorbell !== undefined && !this.#doorbell.sleep(this.#hasWork))) this.#begin()
     this.#arm()
-  }
-
-  /**
-   * Makes what was sent visible. Peers that are awake find it by themselves; waking one that sleeps costs more than a turn of
-   * ours, so while there is work here the bell waits a few turns for more to be sent.
-   */
-  #publish (busy: boolean): void {
-    let published = false
-    for (const link of this.#links) if (link?.publish() === true) published = true
-    if (!published && this.#unrungTurns === 0) return
-    if (busy && this.#unrungTurns < this.#limits.ringDelayTurnsMax) {
-      this.#unrungTurns++
-      return
-    }
-    this.#unrungTurns = 0
-    for (const link of this.#links) link?.ring()
   }
 
   #endTurn (): void {
@@ -456,7 +436,7 @@ export class ActorSystem implements CellHost {
     for (const [to, frames, expired] of this.#held.takeReady(this.#now, id => this.stateOf(id) !== ActorState.moving)) {
       for (const { code, bytes } of frames) {
         const place = this.placement.lookup(to)
-        const link = this.#links[threadOf(place)]
+        const link = this.#links.get(threadOf(place))
         if (!expired && stateOf(place) === ActorState.running && link !== undefined && link.sendEncoded(to, code, bytes)) continue
         const message = this.#codecs.decode(code, memoryOf(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.byteLength)
         if (expired) this.#refuse(message, 'moved')
@@ -494,7 +474,7 @@ export class ActorSystem implements CellHost {
     for (let message; (message = cell.mailbox.shift()) !== undefined;) this.#refuse(message, reason)
     const message: ActorDown = { kind: 'actor-down', actor: cell.self, version, reason }
     this.#handle(message)
-    for (const link of this.#links) link?.send(systemId, message, true)
+    this.#links.broadcast(systemId, message)
     this.#drain()
   }
 }
@@ -502,10 +482,6 @@ export class ActorSystem implements CellHost {
 function isReply (message: Message): boolean {
   const { replyTo, correlation } = message as Partial<Request>
   return replyTo === undefined && correlation !== undefined
-}
-
-function undeliverable (correlation: number, reason: Undeliverable['reason']): Undeliverable {
-  return { kind: 'undeliverable', correlation, reason }
 }
 
 function endMark (actor: ActorId, from: ThreadIndex): EndMark {

@@ -23,6 +23,10 @@ export interface Undeliverable extends Reply {
   readonly reason: 'dead' | 'restarting' | 'moved' | 'mailbox-full' | 'expired'
 }
 
+export function undeliverable (correlation: number, reason: Undeliverable['reason']): Undeliverable {
+  return { kind: 'undeliverable', correlation, reason }
+}
+
 /** Delivered to an actor that called {@link Outbox.turnEnd}: all sockets and rings of this loop turn were read. */
 export interface TurnEnd extends Message {
   readonly kind: 'turn-end'

@@ -7,6 +7,8 @@ import { append, batchOf, createTopic, fetchFrom, offsetAt, partitionsOf, readAl
 
 const valuesOf = (bytes: Uint8Array | null): string[] => recordsIn(bytes).map(record => record.value)
 
+t.setTimeout(120_000)
+
 t.test('every version reads what is there, from the offset on', async t => {
   const client = await openClient(t, await openBroker(t))
   const topicId = await createTopic(client, 'orders')

@@ -10,6 +10,8 @@ import { openBroker, openClient, temporaryFolder } from './kit.ts'
 import { RawClient } from './raw-client.ts'
 import { append, batchOf, createTopic, deleteTopic, fetchFrom, offsetAt, partitionsOf, readAll, whenLed } from './requests.ts'
 
+t.setTimeout(120_000)
+
 t.test('every version appends, and offsets are dense', async t => {
   const client = await openClient(t, await openBroker(t))
   const topicId = await createTopic(client, 'orders')

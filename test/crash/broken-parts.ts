@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { RawClient } from '../broker/raw-client.ts'
 import { append, batchOf, createTopic, readAll, whenLed } from '../broker/requests.ts'
 import { BrokerProcess } from './broker-process.ts'
-import { faultWords } from './fault-words.ts'
+import { faultFlags, faultWords } from './fault-words.ts'
 
 const topic = 'parts'
 const partitions = 6
@@ -71,7 +71,7 @@ export async function breakParts (faults: readonly Fault[], say: (line: string) 
     const broker = await BrokerProcess.start({
       dataDir,
       flags: ['--threads', '2', '--log-flush', 'os', '--logging-level', 'warn'],
-      nodeFlags: ['--import', new URL('faults.ts', import.meta.url).href, ...(fault === 'heap' ? ['--max-old-space-size=200'] : [])]
+      nodeFlags: [...faultFlags, ...(fault === 'heap' ? ['--max-old-space-size=200'] : [])]
     })
     try {
       say(`${fault}: ${await breakOne(broker, fault)}`)

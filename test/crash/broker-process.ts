@@ -24,6 +24,7 @@ export interface ProcessOptions {
 /** Processes that this one must not leave behind. */
 const living = new Set<ChildProcess>()
 process.once('exit', () => { for (const child of living) child.kill('SIGKILL') })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 export class BrokerProcess {
   readonly exited: Promise<Exit>

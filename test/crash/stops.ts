@@ -9,6 +9,7 @@ import { RawClient } from '../broker/raw-client.ts'
 import { append, batchOf, createTopic, readAll, whenLed } from '../broker/requests.ts'
 import { BrokerProcess } from './broker-process.ts'
 import { Bystander } from './bystander.ts'
+import { faultFlags, faultWords } from './fault-words.ts'
 import { History } from './history.ts'
 import { LoadProducer, Progress } from './load.ts'
 
@@ -87,16 +88,29 @@ export async function stopUnderLoad (say: Say): Promise<void> {
       }
       reader.close()
       if (/torn|scanned [1-9]|"scannedBytes":[1-9]/.test(broker.errors)) throw new Error(`a start after a clean stop scanned its logs: ${broker.errors.slice(-2000)}`)
-      await Promise.all(producers.map(async producer => await producer.start(broker.address)))
-      await progress.reached(progress.count + 50)
-      // The second signal does not wait for anything.
+      say(`SIGTERM under load: exit 0 after ${tookMs} ms, ${progress.count} batches acknowledged`)
+    } finally {
+      await broker.kill()
+    }
+  })
+}
+
+/** @throws unless a second SIGTERM ends a broker that cannot end in order: its one thread hangs */
+export async function stopTwice (say: Say): Promise<void> {
+  await inFolder(async dataDir => {
+    const broker = await BrokerProcess.start({ dataDir, flags: ['--threads', '1'], nodeFlags: [...faultFlags] })
+    try {
+      const client = await RawClient.connect(broker.address)
+      await createTopic(client, 'load')
+      append(client, 'load', 0, batchOf([faultWords.hang])).catch(() => {})
+      // Nothing tells that a thread hangs but its silence.
+      await new Promise(resolve => setTimeout(resolve, 500))
       const ended = broker.exited
-      process.kill(broker.pid, 'SIGTERM')
-      process.kill(broker.pid, 'SIGTERM')
-      const twice = await ended
-      if (![0, 143].includes(twice.code ?? -1)) throw new Error(`SIGTERM twice ended with ${twice.code ?? twice.signal}`)
-      await Promise.all(producers.map(async producer => await producer.ended()))
-      say(`SIGTERM under load: exit 0 after ${tookMs} ms, ${progress.count} batches acknowledged; twice: exit ${twice.code}`)
+      const again = setInterval(() => process.kill(broker.pid, 'SIGTERM'), 200)
+      const { code, signal } = await ended.finally(() => clearInterval(again))
+      if (code !== 143) throw new Error(`a second SIGTERM ended with ${code ?? signal}: ${broker.output.slice(-2000)}`)
+      client.close()
+      say('SIGTERM twice: exit 143')
     } finally {
       await broker.kill()
     }
@@ -176,13 +190,15 @@ async function writeUntilFull (broker: BrokerProcess, filler: string, say: Say):
   await check()
   const writtenBefore = i
   await rm(filler)
-  for (let tries = 0; (errorCode = await write(i++)) !== 0; tries++) {
-    if (tries === 600) throw new Error(`with room again writes still get error ${errorCode}`)
+  for (let inARow = 0; inARow < 20; inARow++) {
+    errorCode = await write(i++)
+    if (errorCode === 0) continue
+    if (i - writtenBefore > 600) throw new Error(`with room again writes still get error ${errorCode}`)
+    inARow = -1
     await new Promise(resolve => setTimeout(resolve, 100))
   }
-  for (let more = 0; more < 20; more++) if (await write(i++) !== 0) throw new Error('writes fail again')
   await check()
   const { code } = await broker.signal('SIGTERM')
   if (code !== 0) throw new Error(`the broker ended with ${code}`)
-  say(`full disk: ${writtenBefore} writes until it was full, reads went on, writes went on ${i - writtenBefore - 20} tries after there was room`)
+  say(`full disk: ${writtenBefore} writes until it was full, reads went on, writes went on ${i - writtenBefore - 20} tries after there was room again`)
 }

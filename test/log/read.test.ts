@@ -129,6 +129,22 @@ t.test('by time: the first record at or after, and the youngest', async t => {
   t.same(await findTimestamp(disk, again.log.timestampPlan(36, 12 as Offset)), undefined)
 })
 
+t.test('by time after a cut: what is gone is not found', async t => {
+  const disk = new FaultyDisk()
+  const host = await LogHost.open({ directory, disk, config: { segmentBytesMax: 100_000, indexIntervalBytes: 200 } })
+  for (const time of [5, 70, 6, 90]) {
+    host.append(batchOf(1, 90, time))
+    host.log.flush(host)
+    await host.settle(() => host.log.durableEndOffset === host.log.logEndOffset)
+  }
+  for (const [end, offset, timestamp] of [[3, 1, 70], [1, 0, 5]] as const) {
+    host.log.truncate(end as Offset, host)
+    await host.settle(() => host.log.refusal === undefined)
+    t.same(await findTimestamp(disk, host.log.timestampPlan(Infinity, host.log.logEndOffset)), { offset, timestamp })
+    t.equal(await findTimestamp(disk, host.log.timestampPlan(80, host.log.logEndOffset)), undefined)
+  }
+})
+
 t.test('the scrub finds a damaged closed segment and nothing else', async t => {
   const { disk, host } = await filled(new BlockPool(2048, 1024))
   const scrubber = new Scrubber()

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { type ActorId } from '../../src/base/ids.ts'
+import type { ActorId } from '../../src/base/ids.ts'
 import { OpenRequests } from '../../src/net/open-requests.ts'
-import { type Reply } from '../../src/runtime/actor.ts'
+import type { Reply } from '../../src/runtime/actor.ts'
 
 const reply = (correlation: number): Reply => ({ kind: 'answer', correlation })
 const target = 9 as ActorId

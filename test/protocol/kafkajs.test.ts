@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { type AnyApi } from '../../src/protocol/api.ts'
+import type { AnyApi } from '../../src/protocol/api.ts'
 import { apis, type ApiName } from '../../src/protocol/apis.ts'
 import { lengthBytes, readRequest, readRequestHeader } from '../../src/protocol/frame.ts'
 import { Reader } from '../../src/protocol/reader.ts'
 import { type Message, plain, readBack, versionsOf } from './values.ts'
 import { missingLeaves, responseSample } from './oracle.ts'
-import { type Fields } from '../../src/protocol/schema.ts'
+import type { Fields } from '../../src/protocol/schema.ts'
 
 const require = createRequire(import.meta.url)
 const root = join(dirname(require.resolve('kafkajs/package.json')), 'src/protocol')

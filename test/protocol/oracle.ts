@@ -1,6 +1,6 @@
 /** Holding messages against what other people's clients make of them. */
-import { type AnyApi } from '../../src/protocol/api.ts'
-import { type AnyField, type Fields } from '../../src/protocol/schema.ts'
+import type { AnyApi } from '../../src/protocol/api.ts'
+import type { AnyField, Fields } from '../../src/protocol/schema.ts'
 import { Writer } from '../../src/protocol/writer.ts'
 import { type Message, sampleOf } from './values.ts'
 

@@ -1,11 +1,11 @@
 /** @platformatic/kafka as an oracle for the flexible versions: we read its requests, it reads our responses. */
 import * as platformatic from '@platformatic/kafka'
 import t from 'tap'
-import { type AnyApi } from '../../src/protocol/api.ts'
+import type { AnyApi } from '../../src/protocol/api.ts'
 import { apis, type ApiName } from '../../src/protocol/apis.ts'
 import { readRequest } from '../../src/protocol/frame.ts'
 import { Reader } from '../../src/protocol/reader.ts'
-import { type AnyField, type Fields } from '../../src/protocol/schema.ts'
+import type { AnyField, Fields } from '../../src/protocol/schema.ts'
 import { missingLeaves, responseSample } from './oracle.ts'
 import { type Message, plain, readBack, versionsOf } from './values.ts'
 

@@ -1,8 +1,8 @@
 /** Values for messages, made from their definitions: fixed ones, random ones, and what a reader should make of them. */
 import fc from 'fast-check'
-import { type AnyApi } from '../../src/protocol/api.ts'
+import type { AnyApi } from '../../src/protocol/api.ts'
 import { apis } from '../../src/protocol/apis.ts'
-import { type AnyField, type Fields } from '../../src/protocol/schema.ts'
+import type { AnyField, Fields } from '../../src/protocol/schema.ts'
 
 export type Message = Record<string, unknown>
 export type Side = 'request' | 'response'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { type Offset } from '../../src/base/ids.ts'
+import type { Offset } from '../../src/base/ids.ts'
 import { highWatermark } from '../../src/raft/quorum.ts'
 
 const offsets = (...numbers: number[]): Offset[] => numbers as Offset[]

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Traffic } from '../../../src/actors/partition/traffic.ts'
-import { type ThreadIndex } from '../../../src/base/ids.ts'
+import type { ThreadIndex } from '../../../src/base/ids.ts'
 
 const traffic = (): Traffic => new Traffic({ own: 0 as ThreadIndex, threads: 3, now: 0 })
 const send = (traffic: Traffic, thread: number, count: number): void => { for (let i = 0; i < count; i++) traffic.count(thread) }

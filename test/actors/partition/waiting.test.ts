@@ -1,9 +1,9 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { FetchWaiters } from '../../../src/actors/partition/fetch-waiters.ts'
-import { type Fetch } from '../../../src/actors/partition/messages.ts'
+import type { Fetch } from '../../../src/actors/partition/messages.ts'
 import { WaitingAppends } from '../../../src/actors/partition/waiting-appends.ts'
-import { type ActorId, type Offset } from '../../../src/base/ids.ts'
+import type { ActorId, Offset } from '../../../src/base/ids.ts'
 
 t.test('appends are answered in their order, up to the high watermark, each once', t => {
   fc.assert(fc.property(fc.array(fc.oneof(

@@ -3,8 +3,8 @@
  * whatever the definitions say. Text after `|` explains the bytes before it.
  */
 import { apis } from '../../../src/protocol/apis.ts'
-import { type AnyApi } from '../../../src/protocol/api.ts'
-import { type Message } from '../values.ts'
+import type { AnyApi } from '../../../src/protocol/api.ts'
+import type { Message } from '../values.ts'
 
 export interface GoldenRequest {
   readonly api: AnyApi
