@@ -330,7 +330,11 @@ class Reactor {
       clock: systemClock,
       config,
       bootId: this.#context.init.bootId,
-      scan: this.#scans.scan
+      scan: this.#scans.scan,
+      onGroup: (bytes, tookMs, synced) => {
+        this.#metrics.observe(metrics.groupCommitBytes, bytes)
+        if (synced) this.#metrics.observe(metrics.syncSeconds, tookMs / 1000)
+      }
     }, replay)
   }
 

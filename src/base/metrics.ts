@@ -72,7 +72,6 @@ export const metrics = {
   appendedRecords: counter('appended_records_total', 'Records appended', { perThread: true }),
   appendedBytes: counter('appended_bytes_total', 'Bytes of record batches appended', { perThread: true }),
   duplicateBatches: counter('duplicate_batches_total', 'Batches of an idempotent producer that were there already'),
-  groupCommitBatches: histogram('group_commit_batches', 'Batches in one group write', [1, 2, 4, 8, 16, 32, 64, 128, 256]),
   groupCommitBytes: histogram('group_commit_bytes', 'Bytes in one group write', [1024, 4096, 16384, 65536, 262144, 1048576, 4194304]),
   syncSeconds: histogram('sync_seconds', 'Time of one write with its sync', latencySeconds),
   fetchedMemoryBytes: counter('fetched_memory_bytes_total', 'Bytes of fetches answered from the tail in memory'),

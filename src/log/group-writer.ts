@@ -24,9 +24,14 @@ const slowWriteMs = 5
 const slowTotalMsMax = 50
 const slowWindowMs = 1000
 
+/** Told of each group that was written: its bytes, how long that took, and whether it is on disk now. For metrics. */
+export type OnGroup = (bytes: number, tookMs: number, synced: boolean) => void
+
 export class GroupWriter {
   readonly #appender: Appender
   readonly #clock: Clock
+  readonly #onGroup: OnGroup
+  #startMs = 0
   readonly #message: LogWritten = { kind: 'log-written', error: undefined }
   #post: Post | undefined
   #preallocateBytes = preallocateBytesMin
@@ -42,9 +47,10 @@ export class GroupWriter {
   /** The group is on disk when it completes, and so is all before it. */
   synced = false
 
-  constructor (appender: Appender, clock: Clock, end: LogPoint) {
+  constructor (appender: Appender, clock: Clock, end: LogPoint, onGroup: OnGroup) {
     this.#appender = appender
     this.#clock = clock
+    this.#onGroup = onGroup
     this.end = end
   }
 
@@ -59,6 +65,7 @@ export class GroupWriter {
     }
     this.bytes = groupEndPosition - position
     this.synced = sync
+    const startMs = this.#startMs = this.#clock.monotonicMs()
     if (sync) {
       const isLast = groupEndPosition === segment.size
       if (isLast && this.bytes <= smallGroupBytes && groupEndPosition > segment.preallocatedEnd) this.#addZeros(segment, parts, config)
@@ -66,7 +73,6 @@ export class GroupWriter {
       segment.file!.write(parts, position, true, this.#onWritten)
       return
     }
-    const startMs = this.#clock.monotonicMs()
     if (startMs < this.#slowUntilMs) {
       this.#inFlight = true
       segment.file!.write(parts, position, false, this.#onWritten)
@@ -78,6 +84,7 @@ export class GroupWriter {
       this.#message.error = error
     }
     const endMs = this.#clock.monotonicMs()
+    this.#onGroup(this.bytes, endMs - startMs, false)
     if (endMs - startMs > slowWriteMs) this.#noteSlow(endMs, endMs - startMs)
     post(this.#message)
   }
@@ -101,6 +108,7 @@ export class GroupWriter {
 
   readonly #onWritten = (error: Error | undefined): void => {
     this.#inFlight = false
+    this.#onGroup(this.bytes, this.#clock.monotonicMs() - this.#startMs, this.synced)
     this.#message.error = error
     this.#post!(this.#message)
     this.#settled?.()

@@ -4,6 +4,7 @@ import type { BlockPool } from './block-pool.ts'
 import { bootHash } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { Disk } from './disk.ts'
+import type { OnGroup } from './group-writer.ts'
 import type { LogConfig } from './log-config.ts'
 import { LogFiles } from './log-files.ts'
 import { ProducerSnapshots } from './producer-snapshot.ts'
@@ -21,6 +22,7 @@ export interface LogOptions {
   readonly config: LogConfig
   /** Names this boot of the machine; without it, what was not synced is scanned at every start. */
   readonly bootId?: string
+  readonly onGroup?: OnGroup
   /** Where scans of whole segments run; by default here, piece by piece. */
   readonly scan?: Scan
 }

@@ -71,7 +71,7 @@ export class Log implements Effect {
     this.#config = options.config
     this.#files = files
     this.#appender = new Appender(options.pool)
-    this.#group = new GroupWriter(this.#appender, options.clock, files.written)
+    this.#group = new GroupWriter(this.#appender, options.clock, files.written, options.onGroup ?? (() => {}))
     this.#active = files.writing
     this.#start = new LogStart(files, this.#jobs, logStartOffset)
     this.#logEndOffset = files.written.offset

@@ -8,8 +8,8 @@ import {
   handleDeleteGroups, handleDescribeGroups, handleFindCoordinator, handleHeartbeat, handleJoinGroup, handleLeaveGroup,
   handleListGroups, handleOffsetCommit, handleOffsetFetch, handleSyncGroup
 } from './requests/groups.ts'
-import { handleListOffsets } from './requests/list-offsets.ts'
 import { handleDescribeCluster, handleDescribeConfigs, handleDescribeTopicPartitions, handleMetadata } from './requests/metadata.ts'
+import { handleDeleteRecords, handleListOffsets, handleOffsetForLeaderEpoch } from './requests/offsets.ts'
 import { handleProduce } from './requests/produce.ts'
 import { handleCreateTopics, handleDeleteTopics, handleInitProducerId } from './requests/topics.ts'
 
@@ -20,6 +20,8 @@ export const routes: { readonly [Name in ApiName]?: Handler<Name> } = {
   produce: handleProduce,
   fetch: handleFetch,
   listOffsets: handleListOffsets,
+  offsetForLeaderEpoch: handleOffsetForLeaderEpoch,
+  deleteRecords: handleDeleteRecords,
   metadata: handleMetadata,
   describeTopicPartitions: handleDescribeTopicPartitions,
   describeCluster: handleDescribeCluster,

@@ -31,13 +31,13 @@ t.test('rows are apart, counts add up', async t => {
 
 t.test('a histogram puts a value at its bound into that bucket', async t => {
   const row = new MetricRow(createMetrics(1), 0)
-  const { bounds } = metrics.groupCommitBatches
-  for (const value of [1, 2, 3, 1000]) row.observe(metrics.groupCommitBatches, value)
-  t.equal(row.at(metrics.groupCommitBatches, 0), 1)
-  t.equal(row.at(metrics.groupCommitBatches, 1), 1)
-  t.equal(row.at(metrics.groupCommitBatches, 2), 1)
-  t.equal(row.at(metrics.groupCommitBatches, bounds.length), 1)
-  t.equal(row.at(metrics.groupCommitBatches, bounds.length + 1), 1006)
+  const { bounds } = metrics.groupCommitBytes
+  for (const value of [1024, 4096, 4097, 5_000_000]) row.observe(metrics.groupCommitBytes, value)
+  t.equal(row.at(metrics.groupCommitBytes, 0), 1)
+  t.equal(row.at(metrics.groupCommitBytes, 1), 1)
+  t.equal(row.at(metrics.groupCommitBytes, 2), 1)
+  t.equal(row.at(metrics.groupCommitBytes, bounds.length), 1)
+  t.equal(row.at(metrics.groupCommitBytes, bounds.length + 1), 5_009_217)
 })
 
 t.test('API keys outside both ranges share a word', async t => {

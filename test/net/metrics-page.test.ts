@@ -10,8 +10,8 @@ t.test('the page sums threads and shows them', async t => {
   second.add(metrics.requests, 1, apiIndex(10026))
   first.set(metrics.connections, 2)
   second.set(metrics.connections, 5)
-  first.observe(metrics.groupCommitBatches, 2)
-  second.observe(metrics.groupCommitBatches, 500)
+  first.observe(metrics.groupCommitBytes, 2000)
+  second.observe(metrics.groupCommitBytes, 5000000)
   const { text, contentType } = await metricsPage(shared, key => key === 0 ? 'produce' : undefined)
   t.match(contentType, /^text\/plain/)
   const lines = new Set(text.split('\n'))
@@ -21,12 +21,12 @@ t.test('the page sums threads and shows them', async t => {
     'ringmq_connections 7',
     'ringmq_thread_connections{thread="main"} 0',
     'ringmq_thread_connections{thread="1"} 5',
-    '# TYPE ringmq_group_commit_batches histogram',
-    'ringmq_group_commit_batches_bucket{le="1"} 0',
-    'ringmq_group_commit_batches_bucket{le="2"} 1',
-    'ringmq_group_commit_batches_bucket{le="+Inf"} 2',
-    'ringmq_group_commit_batches_sum 502',
-    'ringmq_group_commit_batches_count 2'
+    '# TYPE ringmq_group_commit_bytes histogram',
+    'ringmq_group_commit_bytes_bucket{le="1024"} 0',
+    'ringmq_group_commit_bytes_bucket{le="4096"} 1',
+    'ringmq_group_commit_bytes_bucket{le="+Inf"} 2',
+    'ringmq_group_commit_bytes_sum 5002000',
+    'ringmq_group_commit_bytes_count 2'
   ]) t.ok(lines.has(line), line)
   t.match(text, /^process_cpu_user_seconds_total \d/m)
   t.match(text, /^process_resident_memory_bytes \d/m)

@@ -87,12 +87,6 @@ export interface EpochEnded extends Reply {
   readonly endOffset: number
 }
 
-/** New values of the topic settings that a partition acts on. */
-export interface Configure extends Message {
-  readonly kind: 'configure'
-  readonly config: PartitionConfig
-}
-
 /** Deletes everything below `offset` (exclusive end). -1: up to the high watermark. */
 export interface DeleteRecords extends Request {
   readonly kind: 'delete-records'
@@ -124,5 +118,5 @@ export interface PartitionConfig extends LogConfig {
   readonly batchBytesMax: number
 }
 
-export type PartitionRequest = Append | Fetch | Unwatch | ListOffset | EpochEnd | DeleteRecords | Configure | AnnounceLeader
+export type PartitionRequest = Append | Fetch | Unwatch | ListOffset | EpochEnd | DeleteRecords | AnnounceLeader
 export type PartitionReply = Appended | Fetched | ListedOffset | EpochEnded | RecordsDeleted

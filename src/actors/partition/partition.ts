@@ -82,7 +82,7 @@ export class Partition implements Actor<PartitionMessage> {
   readonly #wallMs: (now: number) => number
   readonly #traffic: Traffic
   readonly #move: PartitionOptions['move']
-  #config: PartitionConfig
+  readonly #config: PartitionConfig
 
   readonly #producers: ProducerState
   readonly #waiting = new WaitingAppends()
@@ -133,7 +133,6 @@ export class Partition implements Actor<PartitionMessage> {
       case 'list-offset': this.#listOffset(message, out); break
       case 'epoch-end': this.#epochEnd(message, out); break
       case 'delete-records': this.#deleteRecords(message, out); break
-      case 'configure': this.#configure(message.config); break
       case 'announce-leader': this.#announce(out, true); break
       case 'upkeep': this.#upkeep(out, now); break
       case 'retention-check': this.#checkRetention(out, now); break
@@ -290,11 +289,6 @@ export class Partition implements Actor<PartitionMessage> {
     out.tell(replyTo, {
       kind: 'records-deleted', correlation, errorCode, logStartOffset: errorCode === ErrorCode.NONE ? log.logStartOffset : -1
     } as Message)
-  }
-
-  #configure (config: PartitionConfig): void {
-    this.#config = config
-    this.#replica.log.configure(config)
   }
 
   /** After anything that may have moved the high watermark, the role or the term. */
