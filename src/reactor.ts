@@ -112,7 +112,7 @@ class Reactor {
         votes: async () => await this.#makeVotes(),
         controller: async () => await this.#makeController(),
         groups: async () => (this.#groups = new GroupCoordinator({ chance: cryptoChance })),
-        partition: async (spec: PartitionSpec) => await this.#makePartition(spec)
+        partition: async (spec: PartitionSpec, { fresh }: ActorContext) => await this.#makePartition(spec, fresh)
       },
       onEvent: logRuntimeEvents(this.#logger, this.#metrics),
       stats: () => ({ partitions: this.#partitions, connections: this.#metrics.at(metrics.connections) }),
@@ -228,7 +228,7 @@ class Reactor {
     return controller
   }
 
-  async #makePartition (spec: PartitionSpec): Promise<Actor> {
+  async #makePartition (spec: PartitionSpec, fresh: boolean): Promise<Actor> {
     const { topicId, topic, partition } = spec
     const producers = new ProducerState()
     const config = this.#logConfig(spec.config)
@@ -266,7 +266,7 @@ class Reactor {
         }
       },
       pendingBytesMax,
-      traffic: new Traffic({ own: this.#context.thread, threads: this.#context.threads, now: systemClock.monotonicMs() }),
+      traffic: new Traffic({ own: this.#context.thread, threads: this.#context.threads, now: systemClock.monotonicMs(), fresh }),
       move: thread => this.#move(topicId, partition, thread),
       wallMs: now => systemClock.wallMs() + now - systemClock.monotonicMs()
     })

@@ -12,6 +12,8 @@ export interface ActorContext {
   readonly firstCorrelation: number
   /** Crashes and failed starts since the actor last ran well. */
   readonly attempt: number
+  /** It has not run before in this process, here or on another thread. */
+  readonly fresh: boolean
 }
 
 /** Makes an actor, reading what it needs first. May be called again after a crash; a rejection is tried again later. */

@@ -112,7 +112,7 @@ export class Lives {
     let actor: Actor
     try {
       const version = versionOf(placement.lookup(cell.self))
-      const context: ActorContext = { self: cell.self, firstCorrelation: (version << 12) >>> 0, attempt: cell.attempt }
+      const context: ActorContext = { self: cell.self, firstCorrelation: (version << 12) >>> 0, attempt: cell.attempt, fresh: version === 1 }
       actor = await cell.factory(context)
     } catch (error) {
       if (cell.incarnation === incarnation) this.#retry(cell, error)

@@ -127,7 +127,7 @@ export class Partition implements Actor<PartitionMessage> {
       return
     }
     switch (message.kind) {
-      case 'append': this.#append(message, out); break
+      case 'append': this.#append(message, out, now); break
       case 'fetch': this.#fetch(message, out); break
       case 'unwatch': this.#watching.remove(message.replyTo, message.correlation); break
       case 'list-offset': this.#listOffset(message, out); break
@@ -177,9 +177,11 @@ export class Partition implements Actor<PartitionMessage> {
     this.#advance(out)
   }
 
-  #append (append: Append, out: Outbox): void {
+  #append (append: Append, out: Outbox, now: number): void {
     const { records, acks, replyTo, correlation } = append
-    this.#traffic.count(replyTo)
+    const thread = this.#traffic.count(replyTo, now)
+    const move = thread === undefined ? undefined : this.#move(thread)
+    if (move !== undefined) out.effect(move)
     const errorCode = this.#appendProblem(records)
     if (errorCode !== ErrorCode.NONE) {
       this.#answerAppend(out, replyTo, correlation, errorCode, -1)
@@ -339,9 +341,6 @@ export class Partition implements Actor<PartitionMessage> {
     if (due) {
       this.#checkpointedAt = now
       log.checkpoint(out, this.#takeSnapshot())
-      const thread = this.#traffic.endRound(now)
-      const move = thread === undefined ? undefined : this.#move(thread)
-      if (move !== undefined) out.effect(move)
     }
     const again = this.#written || !due || log.refusal !== undefined
     this.#written = false

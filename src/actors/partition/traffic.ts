@@ -4,49 +4,59 @@
  */
 import type { ThreadIndex } from '../../base/ids.ts'
 
+/** A window is judged when this many requests have come and it is this old. */
+const requestsPerLook = 128
+const windowMs = 200
 /** With fewer requests a second a move would cost more than it saves. */
 const requestsPerSecondMin = 200
-/** Share of the requests that must come from the one other thread. */
+/** Share of a window's requests that must come from the one other thread. */
 const shareMin = 0.9
-/** Rounds in a row in which that must hold. */
-const roundsMin = 2
-/** A partition stays this long where it was started. */
+/** Windows in a row in which that must hold. */
+const windowsMin = 2
+/** A partition stays at least this long where it was first put, and this long where it moved to. */
+const firstStayMs = 500
 const stayMs = 10_000
 
 export class Traffic {
   readonly #own: ThreadIndex
   readonly #counts: Float64Array
-  readonly #startedAt: number
-  #roundStartedAt: number
+  readonly #stayUntil: number
+  #total = 0
+  #windowStart: number
   #candidate = -1
-  #rounds = 0
+  #windows = 0
 
-  constructor (options: { own: ThreadIndex, threads: number, now: number }) {
+  /** @param options.fresh  the partition was not moved here, nor restarted */
+  constructor (options: { own: ThreadIndex, threads: number, now: number, fresh: boolean }) {
     this.#own = options.own
     this.#counts = new Float64Array(options.threads)
-    this.#startedAt = options.now
-    this.#roundStartedAt = options.now
+    this.#stayUntil = options.now + (options.fresh ? firstStayMs : stayMs)
+    this.#windowStart = options.now
   }
 
-  /** @param thread  of the connection that brought the request: the id of its network actor */
-  count (thread: number): void {
-    if (thread < this.#counts.length) this.#counts[thread]! += 1
+  /**
+   * Counts a request, and returns the thread that the partition should move to, if there is one.
+   * @param thread  of the connection that brought it: the id of its network actor
+   */
+  count (thread: number, now: number): ThreadIndex | undefined {
+    if (thread >= this.#counts.length) return undefined
+    this.#counts[thread]! += 1
+    if (++this.#total % requestsPerLook !== 0 || now - this.#windowStart < windowMs) return undefined
+    return this.#judge(now)
   }
 
-  /** Ends a round, and returns the thread to move to, if there is one. */
-  endRound (now: number): ThreadIndex | undefined {
-    const seconds = (now - this.#roundStartedAt) / 1000
-    this.#roundStartedAt = now
-    let total = 0
+  #judge (now: number): ThreadIndex | undefined {
     let busiest = 0
-    for (let thread = 0; thread < this.#counts.length; thread++) {
-      total += this.#counts[thread]!
+    for (let thread = 1; thread < this.#counts.length; thread++) {
       if (this.#counts[thread]! > this.#counts[busiest]!) busiest = thread
     }
-    const wins = busiest !== this.#own && total >= requestsPerSecondMin * seconds && this.#counts[busiest]! >= shareMin * total
+    const seconds = (now - this.#windowStart) / 1000
+    const wins = busiest !== this.#own && this.#counts[busiest]! >= shareMin * this.#total && this.#total >= requestsPerSecondMin * seconds
     this.#counts.fill(0)
-    this.#rounds = !wins ? 0 : busiest === this.#candidate ? this.#rounds + 1 : 1
+    this.#total = 0
+    this.#windowStart = now
+    this.#windows = !wins ? 0 : busiest === this.#candidate ? this.#windows + 1 : 1
     this.#candidate = wins ? busiest : -1
-    return this.#rounds >= roundsMin && now - this.#startedAt >= stayMs ? busiest as ThreadIndex : undefined
+    return this.#windows >= windowsMin && now >= this.#stayUntil ? busiest as ThreadIndex : undefined
   }
 }

@@ -2,35 +2,33 @@ import t from 'tap'
 import { Traffic } from '../../../src/actors/partition/traffic.ts'
 import type { ThreadIndex } from '../../../src/base/ids.ts'
 
-const traffic = (): Traffic => new Traffic({ own: 0 as ThreadIndex, threads: 3, now: 0 })
-const send = (traffic: Traffic, thread: number, count: number): void => { for (let i = 0; i < count; i++) traffic.count(thread) }
-
-t.test('one busy connection on another thread draws the partition there, after a while', t => {
-  const a = traffic()
-  const decisions: Array<number | undefined> = []
-  for (let second = 1; second <= 12; second++) {
-    send(a, 2, 1000)
-    decisions.push(a.endRound(second * 1000))
+/** Runs a load of requests a millisecond, and returns when the first move is wanted, and where to. */
+function firstMove (load: (ms: number) => readonly number[], options: { fresh?: boolean, ms?: number } = {}): { at: number, to: number } | undefined {
+  const traffic = new Traffic({ own: 0 as ThreadIndex, threads: 3, now: 0, fresh: options.fresh ?? true })
+  for (let ms = 0; ms < (options.ms ?? 30_000); ms++) {
+    for (const thread of load(ms)) {
+      const to = traffic.count(thread, ms)
+      if (to !== undefined) return { at: ms, to }
+    }
   }
-  t.same(decisions.slice(0, 9), new Array(9).fill(undefined), 'it stays a while where it was started')
-  t.equal(decisions[9], 2)
+  return undefined
+}
+
+t.test('one busy connection on another thread draws the partition there, soon at first, later with patience', t => {
+  const first = firstMove(() => [2])
+  t.equal(first?.to, 2)
+  t.ok(first!.at >= 500 && first!.at < 1000, `after ${first!.at} ms`)
+  const again = firstMove(() => [1], { fresh: false })
+  t.equal(again?.to, 1)
+  t.ok(again!.at >= 10_000 && again!.at < 11_000, `after ${again!.at} ms`)
   t.end()
 })
 
 t.test('it stays when the requests are few, spread, its own, or change their thread', t => {
-  const cases: Array<(traffic: Traffic, second: number) => void> = [
-    a => send(a, 1, 100),
-    a => { send(a, 1, 500); send(a, 0, 400) },
-    a => send(a, 0, 5000),
-    (a, second) => send(a, 1 + second % 2, 1000),
-    a => send(a, 77, 1000)
-  ]
-  for (const load of cases) {
-    const a = traffic()
-    for (let second = 1; second <= 30; second++) {
-      load(a, second)
-      t.equal(a.endRound(second * 1000), undefined)
-    }
-  }
+  t.equal(firstMove(ms => ms % 10 === 0 ? [1] : []), undefined, 'a hundred a second')
+  t.equal(firstMove(ms => ms % 3 === 0 ? [0] : [1]), undefined)
+  t.equal(firstMove(() => [0, 0, 0]), undefined)
+  t.equal(firstMove(ms => [1 + Math.floor(ms / 250) % 2]), undefined)
+  t.equal(firstMove(() => [77]), undefined, 'no thread has that index')
   t.end()
 })
