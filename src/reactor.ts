@@ -47,7 +47,7 @@ import { logRuntimeEvents } from './runtime-log.ts'
 const metadataTopicId = '0'.repeat(31) + '1'
 
 /** Requests and bytes that one partition may have from one thread's connections at a time. */
-const creditPerPartition = { countMax: 1024, bytesMax: 16 * 1024 * 1024 }
+const creditPerPartition = { countMax: 1024, bytesMax: 8 * 1024 * 1024 }
 /** What a partition refuses above, whoever sends: several threads' credit together. */
 const pendingBytesMax = 64 * 1024 * 1024
 const requestMemoryBytes = 64 * 1024 * 1024

@@ -38,6 +38,8 @@ const sweepMs = 5000
 const midFrameMsMax = 60_000
 const resubscribeMs = 20
 const subscribeDeadlineMs = 5000
+/** Of all partitions together, from one thread's clients; below what a link to another thread may hold back. */
+const bytesInFlightMax = 16 * 1024 * 1024
 /** Requests that one frame can turn into: without room for these a frame is not begun. */
 const requestsPerFrame = 2048
 
@@ -110,6 +112,8 @@ export class Network implements Actor, ConnectionOwner {
   #fetchSessionNext = 1
   #timerNext = 1
   #closing = false
+  /** Of batches that were handed to partitions and are not answered: what rings, overflow lists and append memory hold of this thread's clients. */
+  #bytesInFlight = 0
 
   constructor (options: NetworkOptions, parts: {
     self: ActorId, runtime: Runtime, credits: Credits, reader: FetchReader, http: HttpPort, metrics: MetricRow, logger: Logger
@@ -125,7 +129,7 @@ export class Network implements Actor, ConnectionOwner {
     this.#logger = parts.logger
     this.#http = parts.http
     this.#pool = new FramePool(options.requestMemoryBytes)
-    this.#open = new OpenRequests((target, bytes) => { if (bytes > 0) this.#credits.give(target, bytes) })
+    this.#open = new OpenRequests((target, bytes) => { if (bytes > 0) this.giveBack(target, bytes) })
   }
 
   started (out: Outbox): void {
@@ -329,12 +333,33 @@ export class Network implements Actor, ConnectionOwner {
 
   /** Takes credit of one actor. @returns false: there is none; the session's connection is resumed when there is */
   admit (target: ActorId, bytes: number, session: Session): boolean {
-    return this.#credits.take(target, bytes) || this.#waitForCredit([{ target, bytes }], session)
+    if (!this.#hasRoom(bytes, session)) return false
+    if (!this.#credits.take(target, bytes)) return this.#waitForCredit([{ target, bytes }], session)
+    this.#bytesInFlight += bytes
+    return true
   }
 
   /** As {@link admit}, for several at once: takes credit of all of them or of none. */
   admitAll (wanted: readonly CreditWanted[], session: Session): boolean {
-    return this.#credits.takeAll(wanted) || this.#waitForCredit(wanted, session)
+    let bytes = 0
+    for (const one of wanted) bytes += one.bytes
+    if (!this.#hasRoom(bytes, session)) return false
+    if (!this.#credits.takeAll(wanted)) return this.#waitForCredit(wanted, session)
+    this.#bytesInFlight += bytes
+    return true
+  }
+
+  /** Whether the batches of all targets together leave room for so many more; a single larger request goes alone. */
+  #hasRoom (bytes: number, session: Session): boolean {
+    if (this.#bytesInFlight === 0 || this.#bytesInFlight + bytes <= bytesInFlightMax) return true
+    if (!session.waitsForCredit) {
+      session.waitsForCredit = true
+      this.#credits.wait(() => {
+        session.waitsForCredit = false
+        session.connection.resume()
+      })
+    }
+    return false
   }
 
   /** A session waits once at a time, whoever else resumes its connection meanwhile. */
@@ -351,6 +376,7 @@ export class Network implements Actor, ConnectionOwner {
 
   /** Gives back credit that was taken for a request that was not sent. */
   giveBack (target: ActorId, bytes: number): void {
+    this.#bytesInFlight -= bytes
     this.#credits.give(target, bytes)
   }
 

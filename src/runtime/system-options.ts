@@ -24,7 +24,7 @@ export const systemLimits = {
   /** Longest sleep of a thread with rings; a doorbell ends it sooner. */
   sleepMs: 1000,
   messageBytesMax: 128 << 20,
-  waitingBytesMax: 8 << 20,
+  waitingBytesMax: 24 << 20,
   restartFirstMs: 20,
   restartMsMax: 5000,
   /** An actor that ran this long has recovered: its next crash counts as the first. */

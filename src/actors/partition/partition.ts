@@ -31,6 +31,8 @@ const fetchWaitersMax = 10_000
 /** While a partition is written to: checkpoints, and the syncs of `interval`. */
 const upkeepMs = 1000
 const retentionCheckMs = 30_000
+/** Deletions of records that may wait for the disk. */
+const deletesMax = 1000
 /** So much is appended between two snapshots of the producers: what a start after a crash reads again at most, and a little more. */
 const snapshotBytes = 64 * 1024 * 1024
 /** A producer that has not written for this long is forgotten: clients give up long before. */
@@ -91,6 +93,8 @@ export class Partition implements Actor<PartitionMessage> {
   #announcedTerm = 0
   /** Requests before the first election; undefined after it. */
   #early: PartitionRequest[] | undefined = []
+  /** Deletions whose new start of the log is not durable yet. */
+  #deleting: Array<{ readonly target: number, readonly replyTo: ActorId, readonly correlation: number }> = []
   #refusing = false
   #upkeepSet = false
   /** Something was appended since the last upkeep. */
@@ -170,6 +174,8 @@ export class Partition implements Actor<PartitionMessage> {
       if (!this.#refusing) this.#metrics.refusing(String(this.#replica.log.refusal), this.#replica.log.failure)
       this.#refusing = true
       this.#failWaiting(out)
+    } else if (event === 'start-moved') {
+      this.#answerDeletes(out)
     } else if (event === 'ready' && this.#refusing) {
       this.#refusing = false
       this.#metrics.accepting()
@@ -287,10 +293,25 @@ export class Partition implements Actor<PartitionMessage> {
     const target = offset === -1 ? highWatermark : offset
     let errorCode = this.#leaderProblem(-1)
     if (errorCode === ErrorCode.NONE && (target < 0 || target > highWatermark)) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
-    if (errorCode === ErrorCode.NONE) log.deleteBefore(target as Offset, out)
-    out.tell(replyTo, {
-      kind: 'records-deleted', correlation, errorCode, logStartOffset: errorCode === ErrorCode.NONE ? log.logStartOffset : -1
-    } as Message)
+    if (errorCode === ErrorCode.NONE && this.#deleting.length >= deletesMax) errorCode = ErrorCode.NOT_ENOUGH_REPLICAS
+    if (errorCode !== ErrorCode.NONE) {
+      out.tell(replyTo, { kind: 'records-deleted', correlation, errorCode, logStartOffset: -1 } as Message)
+      return
+    }
+    this.#deleting.push({ target, replyTo, correlation })
+    if (target > log.logStartOffset) log.deleteBefore(target as Offset, out)
+    this.#answerDeletes(out)
+  }
+
+  /** A deletion is answered when the log's new start is durable: it must not come back. */
+  #answerDeletes (out: Outbox): void {
+    const { logStartOffset } = this.#replica.log
+    const done = this.#deleting.filter(({ target }) => target <= logStartOffset)
+    if (done.length === 0) return
+    this.#deleting = this.#deleting.filter(({ target }) => target > logStartOffset)
+    for (const { replyTo, correlation } of done) {
+      out.tell(replyTo, { kind: 'records-deleted', correlation, errorCode: ErrorCode.NONE, logStartOffset } as Message)
+    }
   }
 
   /** After anything that may have moved the high watermark, the role or the term. */
