@@ -3,7 +3,10 @@ import t from 'tap'
 import { decode, encode } from '../../src/base/msgpack.ts'
 
 t.test('what goes in comes out', async t => {
-  t.doesNotThrow(() => fc.assert(fc.property(fc.jsonValue(), value => JSON.stringify(decode(encode(value))) === JSON.stringify(value))))
+  // The one key that is not taken: it would set an object's prototype.
+  const allowed = fc.jsonValue().filter(value => !JSON.stringify(value).includes('__proto__'))
+  t.doesNotThrow(() => fc.assert(fc.property(allowed, value => JSON.stringify(decode(encode(value))) === JSON.stringify(value))))
+  t.throws(() => decode(encode(JSON.parse('{"__proto__":1}'))))
   t.same(decode(encode({ a: 1, b: undefined, bytes: Uint8Array.of(1, 2) })), { a: 1, bytes: Uint8Array.of(1, 2) })
 })
 

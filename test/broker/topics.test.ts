@@ -74,6 +74,17 @@ t.test('topics that cannot be made', async t => {
   t.equal(await deleteTopic(client, 'only-tried'), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 })
 
+t.test('a setting by the name of a prototype is unknown, on every thread', async t => {
+  const dataDir = await temporaryFolder(t)
+  const broker = await openBroker(t, { dataDir, threads: 2 })
+  // Several connections, so that some are not on the controller's thread.
+  for (let i = 0; i < 8; i++) {
+    const client = await openClient(t, broker)
+    const { topics } = await client.call(createTopics, 7, { topics: [{ name: 'proto', numPartitions: 1, replicationFactor: 1, configs: [{ name: '__proto__', value: 'x' }] }] })
+    t.equal(topics[0]!.errorCode, ErrorCode.INVALID_CONFIG)
+  }
+})
+
 t.test('names that are longer or stranger than an answer can say', async t => {
   const broker = await openBroker(t)
   const client = await openClient(t, broker)

@@ -24,7 +24,8 @@ export function handleCreateTopics (exchange: Exchange, request: RequestOf<typeo
     name,
     partitions: assignments.length > 0 ? assignments.length : numPartitions,
     replicas: assignments.length > 0 ? assignments.reduce((most, { brokerIds }) => Math.max(most, brokerIds.length), 0) : replicationFactor,
-    config: Object.fromEntries(configs.filter(({ value }) => value !== null).map(({ name, value }) => [name, value!]))
+    // MessagePack takes no such key, on the way to the controller's thread; under another name it is an unknown setting as well.
+    config: Object.fromEntries(configs.filter(({ value }) => value !== null).map(({ name, value }) => [name === '__proto__' ? '(__proto__)' : name, value!]))
   }))
   askOne(exchange, network, network.controller, { kind: 'create-topics', topics, validateOnly: request.validateOnly, timeoutMs }, timeoutMs + graceMs,
     (errorCode): Response => ({ topics: topics.map(({ name }) => ({ name, errorCode, errorMessage: 'the controller did not answer' })) }),
