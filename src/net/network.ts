@@ -114,6 +114,8 @@ export class Network implements Actor, ConnectionOwner {
   #closing = false
   /** Of batches that were handed to partitions and are not answered: what rings, overflow lists and append memory hold of this thread's clients. */
   #bytesInFlight = 0
+  /** Sessions that wait for room, first come first; each is here at most once. */
+  readonly #roomWaiters: Session[] = []
 
   constructor (options: NetworkOptions, parts: {
     self: ActorId, runtime: Runtime, credits: Credits, reader: FetchReader, http: HttpPort, metrics: MetricRow, logger: Logger
@@ -129,7 +131,10 @@ export class Network implements Actor, ConnectionOwner {
     this.#logger = parts.logger
     this.#http = parts.http
     this.#pool = new FramePool(options.requestMemoryBytes)
-    this.#open = new OpenRequests((target, bytes) => { if (bytes > 0) this.giveBack(target, bytes) })
+    this.#open = new OpenRequests((target, bytes) => {
+      if (bytes > 0) this.giveBack(target, bytes)
+      if (this.#roomWaiters.length > 0) this.#resumeWaiters()
+    })
   }
 
   started (out: Outbox): void {
@@ -245,7 +250,7 @@ export class Network implements Actor, ConnectionOwner {
     if (session === undefined) return false
     if (!session.admits()) return false
     if (this.#open.room < requestsPerFrame) {
-      this.#credits.wait(() => connection.resume())
+      this.#waitForRoom(session)
       return false
     }
     try {
@@ -309,7 +314,7 @@ export class Network implements Actor, ConnectionOwner {
    */
   ask (asker: Asker, part: number, target: ActorId, question: Question, bytes: number, deadlineMs: number): number {
     if (this.#open.room === 0) {
-      if (bytes > 0) this.#credits.give(target, bytes)
+      if (bytes > 0) this.giveBack(target, bytes)
       asker.answered(part, tooManyOpen)
       return 0
     }
@@ -349,16 +354,25 @@ export class Network implements Actor, ConnectionOwner {
     return true
   }
 
+  #waitForRoom (session: Session): void {
+    if (session.waitsForCredit) return
+    session.waitsForCredit = true
+    this.#roomWaiters.push(session)
+  }
+
+  /** After an answer: each that waits tries again in turn, and queues up anew if there is no room after all; one that has left takes none. */
+  #resumeWaiters (): void {
+    for (let left = this.#roomWaiters.length; left > 0 && this.#bytesInFlight < bytesInFlightMax; left--) {
+      const session = this.#roomWaiters.shift()!
+      session.waitsForCredit = false
+      session.connection.resume()
+    }
+  }
+
   /** Whether the batches of all targets together leave room for so many more; a single larger request goes alone. */
   #hasRoom (bytes: number, session: Session): boolean {
     if (this.#bytesInFlight === 0 || this.#bytesInFlight + bytes <= bytesInFlightMax) return true
-    if (!session.waitsForCredit) {
-      session.waitsForCredit = true
-      this.#credits.wait(() => {
-        session.waitsForCredit = false
-        session.connection.resume()
-      })
-    }
+    this.#waitForRoom(session)
     return false
   }
 
