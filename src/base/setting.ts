@@ -22,7 +22,8 @@ export type Release = 'cluster' | 'delivery'
 
 /** Brings a value into the form that `schema` checks. */
 const prepared = <T>(prepare: (value: unknown) => unknown, schema: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T> =>
-  v.pipe(v.unknown(), v.transform(prepare), schema)
+  // An object is none of our values, and may not even be readable as text.
+  v.pipe(v.unknown(), v.transform(value => typeof value === 'object' ? value : prepare(value)), schema)
 const wholeNumber = (min: number, max: number): v.GenericSchema<unknown, number> =>
   v.pipe(v.number() as v.GenericSchema<unknown, number>, v.integer(), v.minValue(min), v.maxValue(max))
 
