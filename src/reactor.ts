@@ -78,6 +78,7 @@ class Reactor {
   readonly #pool: BlockPool
   readonly #reader: SegmentReader
   readonly #scans: Scans
+  readonly #topicsDirectory: string
   #network: Network | undefined
   #listener: Listener | undefined
   /** On the one thread that runs it. */
@@ -90,6 +91,7 @@ class Reactor {
     this.#context = context
     this.#config = config
     this.#metrics = new MetricRow(init.metrics, 1 + thread)
+    this.#topicsDirectory = join(config.dataDir, 'topics')
     this.#log = openLog(init.logger, { node: config.nodeId, thread }, false)
     this.#logger = this.#log.logger
     this.#disk = config.dataDir === 'memory' ? new FaultyDisk() : new RealDisk(diskQuotas(init.poolSize, threads))
@@ -216,7 +218,7 @@ class Reactor {
       replica: new Replica({ log: opened.log, group: `${metadataTopicId}-0`, votes: votesId(this.#context.threads) }),
       placer: partitionPlacer(this.#context.placer, this.#logger, async (topicId, partitions) => {
         for (let partition = 0; partition < partitions; partition++) await this.#disk.removeFolder(this.#partitionDirectory(topicId, partition))
-        await this.#disk.syncFolder(join(this.#config.dataDir, 'topics'))
+        await this.#disk.syncFolder(this.#topicsDirectory)
       }),
       groups: groupsId(this.#context.threads),
       edges: Array.from({ length: this.#context.threads }, (_, thread) => thread as ActorId),
@@ -338,8 +340,9 @@ class Reactor {
     }, replay)
   }
 
+  /** A plain string: fetches of cold bytes ask for it, and `join` costs more than the rest of such a request. */
   #partitionDirectory (topicId: string, partition: number): string {
-    return join(this.#config.dataDir, 'topics', `${topicId}-${partition}`)
+    return `${this.#topicsDirectory}/${topicId}-${partition}`
   }
 
   #logConfig (topic: Readonly<Record<string, string>>): LogConfig {

@@ -41,6 +41,8 @@ interface OpenFile {
   /** Of a closed segment, loaded when a plan needs it. */
   index: OffsetIndex | undefined
   users: number
+  /** Counts up with each use of any file: the lowest is the one to close. */
+  lastUse: number
   /** Where reads ended, as (offset, position) pairs: sequential readers go on exactly there. */
   readonly hints: Float64Array
   nextHint: number
@@ -59,9 +61,9 @@ export class SegmentReader {
   readonly #disk: Disk
   readonly #filesMax: number
   readonly #buffers: ReadBuffers
-  /** In order of use: the first is the one to close. */
   readonly #files = new Map<string, OpenFile>()
   readonly #opening = new Map<string, Promise<OpenFile>>()
+  #uses = 0
 
   constructor (options: SegmentReaderOptions) {
     this.#disk = options.disk
@@ -89,8 +91,6 @@ export class SegmentReader {
     const key = segmentPath(directory, plan.segmentBase, 'log')
     const open = this.#files.get(key)
     if (open !== undefined && open.fileId === plan.fileId && (plan.indexed || open.index !== undefined)) {
-      this.#files.delete(key)
-      this.#files.set(key, open)
       this.#readFile(open, plan, maxBytes, minOneBatch, done)
       return
     }
@@ -149,18 +149,23 @@ export class SegmentReader {
         await file.close()
         throw Object.assign(new Error(`${key} was replaced: ask for a new plan`), { code: 'ESTALE' })
       }
-      open = { key, fileId: id, file, index: undefined, users: 0, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, closing: false }
+      open = { key, fileId: id, file, index: undefined, users: 0, lastUse: 0, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, closing: false }
       this.#files.set(key, open)
-      for (const oldest of this.#files.values()) {
-        if (this.#files.size <= this.#filesMax) break
-        if (oldest !== open) this.#evict(oldest)
-      }
+      while (this.#files.size > this.#filesMax) this.#evict(this.#leastRecentlyUsed(open))
     }
     if (!plan.indexed && open.index === undefined) {
       const bytes = await readWhole(this.#disk, segmentPath(directory, plan.segmentBase, 'index')) ?? new Uint8Array(0)
       open.index = OffsetIndex.decode(plan.segmentBase, bytes, segmentSpanMax)
     }
     return open
+  }
+
+  #leastRecentlyUsed (but: OpenFile): OpenFile {
+    let oldest: OpenFile | undefined
+    for (const open of this.#files.values()) {
+      if (open !== but && (oldest === undefined || open.lastUse < oldest.lastUse)) oldest = open
+    }
+    return oldest!
   }
 
   #evict (open: OpenFile): void {
@@ -187,6 +192,7 @@ export class SegmentReader {
     const wanted = Math.min(maxBytes + slackBytes, end - position)
     if (wanted < batchHeaderBytes) return done(undefined, undefined)
     open.users++
+    open.lastUse = ++this.#uses
     new Reading(this, this.#buffers, open, plan, position, end, maxBytes, minOneBatch, done).start(wanted)
   }
 

@@ -15,12 +15,18 @@
 import net from 'node:net'
 import { assert } from '../base/assert.ts'
 import type { FramePool } from './frame-pool.ts'
+import type { Joiner } from './joiner.ts'
 
 /** A frame grows in steps of this size at first, so that a length that lies costs no memory. */
 const assemblyBytesStart = 1024 * 1024 + 64 * 1024
 
-/** Answers of one turn that together are no larger leave as one piece. */
-const mergedBytesMax = 16 * 1024
+const nothing = new Uint8Array(0)
+
+/** Whoever lent bytes to a connection. */
+export interface Lender {
+  /** The bytes have left, or never will. Called once. */
+  release (): void
+}
 
 /** What the owner of a connection does with what it brings. */
 export interface ConnectionOwner {
@@ -60,6 +66,7 @@ export class Connection {
   readonly #limits: ConnectionLimits
   readonly #shared: Uint8Array
   readonly #pool: FramePool
+  readonly #joiner: Joiner
 
   /** The frame being put together, its length prefix included; undefined while reads go to the shared buffer. */
   #assembly: Uint8Array | undefined
@@ -77,7 +84,7 @@ export class Connection {
   #bytesRead = 0
   #bytesWritten = 0
   readonly #out: Uint8Array[] = []
-  #outReleases: Array<() => void> = []
+  #lenders: Lender[] = []
   #dirty = false
   #draining = false
 
@@ -88,7 +95,8 @@ export class Connection {
     owner: ConnectionOwner,
     limits: ConnectionLimits
     shared: Uint8Array,
-    pool: FramePool
+    pool: FramePool,
+    joiner: Joiner
   }) {
     this.id = options.id
     this.remote = options.remote
@@ -96,6 +104,7 @@ export class Connection {
     this.#limits = options.limits
     this.#shared = options.shared
     this.#pool = options.pool
+    this.#joiner = options.joiner
     // `handle` and `onread` together give a server side socket the read-into-own-buffer mode that clients have;
     // node:net documents it for connect() only, test/net/connection.test.ts notices if that changes.
     this.#socket = new net.Socket({
@@ -108,14 +117,14 @@ export class Connection {
     this.#socket.resume()
   }
 
-  /** Queues bytes for this connection; they leave with the next {@link flush}. `bytes` must stay as they are until written; `release` is called then. */
-  write (bytes: Uint8Array, release?: () => void): void {
+  /** Queues bytes for this connection; they leave with the next {@link flush}. `bytes` must stay as they are until written; `lender` is told then. */
+  write (bytes: Uint8Array, lender?: Lender): void {
     if (this.closed) {
-      release?.()
+      lender?.release()
       return
     }
     this.#out.push(bytes)
-    if (release !== undefined) this.#outReleases.push(release)
+    if (lender !== undefined) this.#lenders.push(lender)
     if (!this.#dirty) {
       this.#dirty = true
       this.#owner.handleDirty(this)
@@ -134,26 +143,25 @@ export class Connection {
       this.#releaseAll()
       return true
     }
-    const releases = this.#outReleases
-    const done = releases.length === 0
-      ? undefined
-      : () => { for (const release of releases) release() }
-    if (done !== undefined) this.#outReleases = []
     let bytes = 0
     for (let i = 0; i < out.length; i++) bytes += out[i]!.length
     this.#bytesWritten += bytes
     if (out.length === 1) {
-      this.#socket.write(out[0]!, done)
-    } else if (bytes <= mergedBytesMax) {
-      // A copy of a few short answers costs less than having the socket gather them.
-      this.#socket.write(Buffer.concat(out, bytes), done)
+      this.#socket.write(out[0]!)
+    } else if (bytes <= this.#joiner.bytesMax) {
+      this.#socket.write(this.#joiner.join(out))
+      if (this.#socket.writableLength > 0) this.#joiner.keep()
     } else {
       this.#socket.cork()
-      for (let i = 0; i < out.length; i++) this.#socket.write(out[i]!, i === out.length - 1 ? done : undefined)
+      for (let i = 0; i < out.length; i++) this.#socket.write(out[i]!)
       this.#socket.uncork()
     }
     out.length = 0
-    if (this.#socket.writableLength === 0) return true
+    if (this.#socket.writableLength === 0) {
+      this.#releaseAll()
+      return true
+    }
+    this.#releaseWhenWritten()
     if (this.#socket.writableLength > this.#limits.unsentBytesMax && !this.#draining) {
       this.#draining = true
       this.pause()
@@ -321,9 +329,18 @@ export class Connection {
   }
 
   #releaseAll (): void {
-    const releases = this.#outReleases
-    this.#outReleases = []
-    for (const release of releases) release()
+    if (this.#lenders.length === 0) return
+    const lenders = this.#lenders
+    this.#lenders = []
+    for (const lender of lenders) lender.release()
+  }
+
+  /** The kernel has not taken everything: an empty write behind it tells when it has. */
+  #releaseWhenWritten (): void {
+    if (this.#lenders.length === 0) return
+    const lenders = this.#lenders
+    this.#lenders = []
+    this.#socket.write(nothing, () => { for (const lender of lenders) lender.release() })
   }
 
   #handleClose (): void {

@@ -1,6 +1,13 @@
 /** One request of a client on its way to an answer. Answers leave in the order of the requests, whatever order they are ready in. */
 import type { AnyApi } from '../protocol/api.ts'
+import type { Lender } from './connection.ts'
 import type { Session } from './session.ts'
+
+/** Work behind an exchange that lends memory to the answer, or waits for others before there is one. */
+export interface Work extends Lender {
+  /** The client has left before there is an answer: what only waits can stop. */
+  abandoned (): void
+}
 
 export class Exchange {
   readonly session: Session
@@ -15,10 +22,8 @@ export class Exchange {
   done = false
   /** A request that wants no answer (acks 0). */
   silent = false
-  /** Called when the answer's bytes have left, or never will: gives lent memory back. */
-  release: (() => void) | undefined
-  /** Called when the client has left before there is an answer: work that only waits can stop. */
-  abandoned: (() => void) | undefined
+  /** Set by work that needs to know how its exchange ends. */
+  work: Work | undefined
 
   constructor (session: Session, api: AnyApi, version: number, correlationId: number, startedAt: number) {
     this.session = session
@@ -31,7 +36,7 @@ export class Exchange {
   /** Ends the exchange with an answer. */
   answer (response: unknown): void {
     if (this.session.connection.closed) {
-      this.release?.()
+      this.work?.release()
       return
     }
     this.response = response

@@ -101,7 +101,7 @@ class ConnectionStream extends Duplex {
 
   override _write (chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (this.#connection.closed) done()
-    else this.#connection.write(chunk, done)
+    else this.#connection.write(chunk, { release: done })
   }
 
   override _final (done: (error?: Error | null) => void): void {

@@ -19,12 +19,13 @@ import { readRequest, readRequestHeader, type RequestHeader } from '../protocol/
 import { ProtocolError } from '../protocol/protocol-error.ts'
 import { Reader } from '../protocol/reader.ts'
 import { Writer } from '../protocol/writer.ts'
-import type { Actor, Message, Outbox, Reply, Request, Undeliverable } from '../runtime/actor.ts'
+import type { Actor, Message, Outbox, Reply, Request, TimerId, Undeliverable } from '../runtime/actor.ts'
 import type { Credits, CreditWanted } from '../runtime/credit.ts'
 import { Connection, type ConnectionLimits, type ConnectionOwner } from './connection.ts'
 import { Exchange } from './exchange.ts'
 import type { FetchReader } from './fetch-reader.ts'
 import { FramePool } from './frame-pool.ts'
+import { Joiner } from './joiner.ts'
 import { MetadataCache } from './metadata-cache.ts'
 import { OpenRequests, type Asker } from './open-requests.ts'
 import type { Question } from './questions.ts'
@@ -33,6 +34,8 @@ import { Session } from './session.ts'
 
 /** One read of any connection goes here; frames within it are handled without a copy. */
 const sharedReadBytes = 256 * 1024
+/** Answers of one turn that together are no larger leave as one piece. */
+const joinedBytesMax = 16 * 1024
 const sweepMs = 5000
 /** A frame that has begun must go on: a client that sends nothing for this long in the middle of one is dropped. */
 const midFrameMsMax = 60_000
@@ -80,8 +83,13 @@ export interface HttpPort {
   serve (connection: Connection, first: Uint8Array): void
 }
 
+export interface TimeWaiter {
+  timeUp (): void
+}
+
 interface Sweep extends Message { readonly kind: 'sweep' }
-interface NetworkTimer extends Message { readonly kind: 'network-timer', readonly timer: number }
+/** Never leaves this actor, so it may hold an object. */
+interface NetworkTimer extends Message { readonly kind: 'network-timer', readonly waiter: TimeWaiter }
 interface Resubscribe extends Message { readonly kind: 'resubscribe' }
 const sweep: Sweep = { kind: 'sweep' }
 const resubscribe: Resubscribe = { kind: 'resubscribe' }
@@ -101,16 +109,15 @@ export class Network implements Actor, ConnectionOwner {
   readonly #http: HttpPort
   readonly #pool: FramePool
   readonly #shared = new Uint8Array(Buffer.allocUnsafeSlow(sharedReadBytes).buffer)
+  readonly #joiner = new Joiner(joinedBytesMax)
   readonly #frame = new Reader()
   readonly #writer = new Writer()
   readonly #open: OpenRequests
   readonly #sessions = new Map<Connection, Session>()
-  readonly #timers = new Map<number, () => void>()
   #out!: Outbox
   #dirty: Connection[] = []
   #connectionNext = 1
   #fetchSessionNext = 1
-  #timerNext = 1
   #closing = false
   /** Of batches that were handed to partitions and are not answered: what rings, overflow lists and append memory hold of this thread's clients. */
   #bytesInFlight = 0
@@ -150,7 +157,7 @@ export class Network implements Actor, ConnectionOwner {
       case 'metadata-replaced': this.metadata.replace((message as MetadataReplaced).topics); break
       case 'sweep': this.#sweep(now); break
       case 'resubscribe': this.#subscribe(); break
-      case 'network-timer': this.#fire((message as NetworkTimer).timer); break
+      case 'network-timer': (message as NetworkTimer).waiter.timeUp(); break
       default: this.#open.answer(message as Reply)
     }
   }
@@ -173,7 +180,7 @@ export class Network implements Actor, ConnectionOwner {
   /** Takes a socket that was accepted. */
   accept (handle: unknown, remote: string): void {
     const connection = new Connection({
-      id: this.#connectionNext++, handle, remote, owner: this, limits: this.options.limits, shared: this.#shared, pool: this.#pool
+      id: this.#connectionNext++, handle, remote, owner: this, limits: this.options.limits, shared: this.#shared, pool: this.#pool, joiner: this.#joiner
     })
     this.#sessions.set(connection, new Session(connection, this.#writer))
     connection.lastActiveMs = this.#runtime.now
@@ -407,22 +414,13 @@ export class Network implements Actor, ConnectionOwner {
     this.#metrics.add(counter, amount)
   }
 
-  /** Calls back once after `delayMs`. */
-  onTimer (delayMs: number, callback: () => void): number {
-    const timer = this.#timerNext++
-    this.#timers.set(timer, callback)
-    this.#out.timer(delayMs, { kind: 'network-timer', timer } as NetworkTimer)
-    return timer
+  /** Tells `waiter` once, after `delayMs`. */
+  onTimer (delayMs: number, waiter: TimeWaiter): TimerId {
+    return this.#out.timer(delayMs, { kind: 'network-timer', waiter } as NetworkTimer)
   }
 
-  cancelTimer (timer: number): void {
-    this.#timers.delete(timer)
-  }
-
-  #fire (timer: number): void {
-    const callback = this.#timers.get(timer)
-    this.#timers.delete(timer)
-    callback?.()
+  cancelTimer (timer: TimerId): void {
+    this.#out.cancel(timer)
   }
 
   #subscribe (): void {

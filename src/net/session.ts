@@ -68,7 +68,7 @@ export class Session {
     while (count < exchanges.length && exchanges[count]!.done) {
       const exchange = exchanges[count++]!
       if (!exchange.silent && !this.connection.closed) this.#write(exchange)
-      else exchange.release?.()
+      else exchange.work?.release()
     }
     if (count === 0) return
     if (count === exchanges.length) exchanges.length = 0
@@ -85,16 +85,16 @@ export class Session {
   /** The connection is gone: answers that come later find nobody. */
   close (): void {
     for (const exchange of this.#exchanges) {
-      if (exchange.done) exchange.release?.()
-      else exchange.abandoned?.()
+      if (exchange.done) exchange.work?.release()
+      else exchange.work?.abandoned()
     }
     this.#exchanges.length = 0
   }
 
-  #write ({ api, version, correlationId, response, release }: Exchange): void {
+  #write ({ api, version, correlationId, response, work }: Exchange): void {
     writeResponse(this.#writer, api, version, correlationId, response as never)
     const parts = this.#writer.finish()
     const last = parts.length - 1
-    for (let i = 0; i <= last; i++) this.connection.write(parts[i]!, i === last ? release : undefined)
+    for (let i = 0; i <= last; i++) this.connection.write(parts[i]!, i === last ? work : undefined)
   }
 }

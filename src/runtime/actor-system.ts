@@ -37,6 +37,7 @@ import { systemLimits, type ActorSystemOptions, type SystemLimits, type SystemSt
 import { createThreadWords, currentActorWord } from './thread-words.ts'
 import { Timers } from './timers.ts'
 import { TurnEnds } from './turn-ends.ts'
+import { Turns } from './turns.ts'
 
 /** Messages between the systems themselves travel to this id, which no actor has. */
 const systemId = 0xffffff as ActorId
@@ -62,16 +63,14 @@ export class ActorSystem implements CellHost {
   readonly #asks: Asks
   readonly #held: Held
   readonly #effects: Effect[] = []
+  readonly #turns: Turns
   readonly #turnEnds: TurnEnds
+  readonly #onTurnEnd: ((now: number) => void) | undefined
   #doorbell: Doorbell | undefined
   #running = false
-  #turnPlanned = false
-  #now: number
-  #armedFor = Infinity
-  #disarm: (() => void) | undefined
   #closed = false
   #turnReceives = 0
-  #turns = 0
+  #turnCount = 0
   #receives = 0
   #framesReceived = 0
   #refused = 0
@@ -79,21 +78,15 @@ export class ActorSystem implements CellHost {
   #crashes = 0
 
   // Made once, so that no turn allocates a closure.
-  readonly #turn = (): void => this.#runTurn()
   readonly #plan = (): void => this.#begin()
   readonly #hasWork = (): boolean => this.#links.hasWork()
   readonly #onIncoming = (to: ActorId, message: Message): void => this.#receiveFrame(to, message)
-  readonly #onTurnEnd = (cell: Cell): void => {
+  readonly #tellTurnEnd = (cell: Cell): void => {
     if (cell.state === ActorState.running || cell.state === ActorState.moving) this.#enqueue(cell, turnEnd)
   }
 
   readonly #onTimer = (cell: Cell, message: Message): void => this.#deliver(cell, message)
   readonly #onExpired = (asker: ActorId, correlation: number): void => this.#endAsk(asker, correlation, 'expired')
-  readonly #onArmed = (): void => {
-    this.#armedFor = Infinity
-    this.#disarm = undefined
-    this.#begin()
-  }
 
   constructor (options: ActorSystemOptions = {}) {
     this.thread = options.thread ?? 0 as ThreadIndex
@@ -104,17 +97,18 @@ export class ActorSystem implements CellHost {
     this.#links = new Links(this.#limits.ringDelayTurnsMax)
     this.#words = new Int32Array(options.words ?? createThreadWords())
     this.#turnEnds = new TurnEnds(this.thread)
+    this.#onTurnEnd = options.onTurnEnd
     this.#timers = new Timers(this.#limits.timersMax)
     this.#asks = new Asks(this.#limits.asksMax, this.#limits.lateRepliesMax)
     this.#held = new Held(this.#codecs, { bytesMax: this.#limits.heldBytesMax, waitMs: this.#limits.heldMs })
-    this.#now = this.#scheduler.clock.monotonicMs()
+    this.#turns = new Turns(this.#scheduler, this.#limits.restMs, () => this.#runTurn(), this.#plan)
     this.#lives = new Lives({
       thread: this.thread,
       placement: this.placement,
       scheduler: this.#scheduler,
       limits: this.#limits,
       onEvent: options.onEvent ?? (() => {}),
-      begin: () => { this.#begin(); return this.#now },
+      begin: () => { this.#begin(); return this.now },
       runStarted: cell => this.#runStarted(cell),
       forget: (cell, version, reason) => this.#forget(cell, version, reason),
       allMarked: marks => this.#links.every(thread => marks.has(thread))
@@ -125,7 +119,7 @@ export class ActorSystem implements CellHost {
 
   /** Monotonic milliseconds, one value per turn. */
   get now (): number {
-    return this.#now
+    return this.#turns.now
   }
 
   // ---- From outside: socket callbacks, programs, tests
@@ -193,7 +187,7 @@ export class ActorSystem implements CellHost {
     if (this.#closed) return
     await Promise.all(this.#cells.map(async cell => { if (cell !== undefined) await this.stop(cell.self) }))
     this.#closed = true
-    this.#disarm?.()
+    this.#turns.close()
     this.#doorbell?.close()
   }
 
@@ -221,7 +215,7 @@ export class ActorSystem implements CellHost {
   stats (): SystemStats {
     return {
       actors: this.#cells.filter(cell => cell !== undefined).length,
-      turns: this.#turns,
+      turns: this.#turnCount,
       receives: this.#receives,
       framesReceived: this.#framesReceived,
       framesSent: this.#links.sum(link => link.framesSent),
@@ -247,13 +241,13 @@ export class ActorSystem implements CellHost {
   askFrom (asker: ActorId, to: ActorId, message: Request, deadlineMs: number): void {
     assert(message.replyTo === asker, 'an answer must go to the asker')
     this.#begin()
-    if (this.#asks.open(asker, message.correlation, to, this.placement.lookup(to), this.#now + deadlineMs)) this.#route(to, message)
+    if (this.#asks.open(asker, message.correlation, to, this.placement.lookup(to), this.now + deadlineMs)) this.#route(to, message)
     else this.#refuse(message, 'mailbox-full')
   }
 
   timerFrom (cell: Cell, delayMs: number, message: Message): TimerId {
     this.#begin()
-    return this.#timers.add(cell, this.#now + delayMs, message)
+    return this.#timers.add(cell, this.now + delayMs, message)
   }
 
   cancelFrom (cell: Cell, timer: TimerId): void {
@@ -289,7 +283,7 @@ export class ActorSystem implements CellHost {
     const state = stateOf(place)
     // An answer never waits: the requests of an actor that moves end with its incarnation.
     if (!isReply(message) && (state === ActorState.moving || this.#held.has(to))) {
-      if (!this.#held.push(to, message, this.#now)) this.#refuse(message, 'moved')
+      if (!this.#held.push(to, message, this.now)) this.#refuse(message, 'moved')
     } else if (state === ActorState.running) {
       const link = this.#links.get(threadOf(place))
       if (link === undefined) this.#refuse(message, 'restarting')
@@ -356,13 +350,9 @@ export class ActorSystem implements CellHost {
 
   // ---- Running
 
-  /** The first thing of a turn: one reading of the clock, and a turn's end is planned. */
+  /** Whoever puts something into a mailbox calls this first. */
   #begin (): void {
-    if (this.#turnPlanned) return
-    this.#turnPlanned = true
-    this.#now = this.#scheduler.clock.monotonicMs()
-    this.#doorbell?.awake()
-    this.#scheduler.afterTurn(this.#turn)
+    if (this.#turns.begin()) this.#doorbell?.awake()
   }
 
   #drain (): void {
@@ -381,7 +371,7 @@ export class ActorSystem implements CellHost {
     this.#words[currentActorWord] = cell.self
     try {
       assert(++this.#turnReceives <= this.#limits.receivesPerTurnMax, 'actors send each other messages without end')
-      cell.actor!.receive(message, cell, this.#now)
+      cell.actor!.receive(message, cell, this.now)
       if (this.#effects.length > 0) this.#runEffects(cell)
     } catch (error) {
       this.#effects.length = 0
@@ -398,42 +388,35 @@ export class ActorSystem implements CellHost {
 
   #runTurn (): void {
     if (this.#closed) return
-    this.#turns++
+    this.#turnCount++
     let busy = this.#turnReceives > 0
     this.#turnReceives = 0
-    this.#timers.fire(this.#now, this.#onTimer)
-    this.#asks.expire(this.#now, this.#onExpired)
+    this.#timers.fire(this.now, this.#onTimer)
+    this.#asks.expire(this.now, this.#onExpired)
     this.#drain()
     const frames = this.#links.receive(this.#onIncoming)
     this.#framesReceived += frames
     if (!this.#held.isEmpty) this.#releaseHeld()
     this.#endTurn()
     busy ||= frames > 0
-    this.#links.publish(busy)
-    this.#turnPlanned = false
+    this.#links.publish(busy && !this.#turns.rested)
+    this.#turns.end()
     // After frames came in, more are likely: look once more before going to sleep. So it does while peers are not woken yet.
     const more = frames > 0 || this.#links.unrung || !this.#turnEnds.isEmpty
     if (more || (this.#doorbell !== undefined && !this.#doorbell.sleep(this.#hasWork))) this.#begin()
-    this.#arm()
+    const held = this.#held.isEmpty ? Infinity : this.now + heldPollMs
+    this.#turns.arm(Math.min(this.#timers.next, this.#asks.next, held))
+    this.#onTurnEnd?.(this.now)
   }
 
   #endTurn (): void {
-    for (let left = this.#limits.turnEndRoundsMax; left > 0 && this.#turnEnds.tellRound(this.#onTurnEnd); left--) this.#drain()
-    this.#turnEnds.tellEdge(this.#onTurnEnd)
+    for (let left = this.#limits.turnEndRoundsMax; left > 0 && this.#turnEnds.tellRound(this.#tellTurnEnd); left--) this.#drain()
+    this.#turnEnds.tellEdge(this.#tellTurnEnd)
     this.#drain()
   }
 
-  #arm (): void {
-    const held = this.#held.isEmpty ? Infinity : this.#now + heldPollMs
-    const next = Math.min(this.#timers.next, this.#asks.next, held)
-    if (next >= this.#armedFor) return
-    this.#disarm?.()
-    this.#armedFor = next
-    this.#disarm = this.#scheduler.later(Math.max(0, next - this.#scheduler.clock.monotonicMs()), this.#onArmed)
-  }
-
   #releaseHeld (): void {
-    for (const [to, frames, expired] of this.#held.takeReady(this.#now, id => this.stateOf(id) !== ActorState.moving)) {
+    for (const [to, frames, expired] of this.#held.takeReady(this.now, id => this.stateOf(id) !== ActorState.moving)) {
       for (const { code, bytes } of frames) {
         const place = this.placement.lookup(to)
         const link = this.#links.get(threadOf(place))
@@ -451,7 +434,7 @@ export class ActorSystem implements CellHost {
     assert(!this.#running, 'actors start between receives')
     this.#running = true
     try {
-      cell.actor!.started?.(cell, this.#now)
+      cell.actor!.started?.(cell, this.now)
       this.#runEffects(cell)
     } catch (error) {
       this.#effects.length = 0

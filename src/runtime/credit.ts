@@ -38,13 +38,17 @@ class Pool {
     if (this.count === 0) return true
     return this.count < limits.countMax && this.bytes + bytes <= limits.bytesMax
   }
+
+  give (bytes: number): void {
+    this.count--
+    this.bytes -= bytes
+    assert(this.count >= 0 && this.bytes >= 0, 'more credit given back than was taken')
+  }
 }
 
 export class Credits {
   readonly #limits: CreditLimits
   readonly #pools = new Map<ActorId, Pool>()
-  /** Wait for any answer at all. */
-  readonly #anyWaiters: (() => void)[] = []
   /** Targets that got credit back while a waiter was being resumed. */
   readonly #touched = new Set<ActorId>()
   #resuming = false
@@ -78,9 +82,11 @@ export class Credits {
   /** Gives credit of one request back and resumes whoever can go on. */
   give (target: ActorId, bytes: number): void {
     if (bytes === 0) return
-    this.#return({ target, bytes })
-    this.#touched.add(target)
-    if (!this.#resuming) this.#wake()
+    const pool = this.#poolOf(target)
+    pool.give(bytes)
+    // A set that an entry enters and leaves with every answer would be made anew every few answers.
+    if (pool.waiters.length > 0) this.#touched.add(target)
+    if (!this.#resuming && this.#touched.size > 0) this.#wake()
   }
 
   /**
@@ -102,15 +108,9 @@ export class Credits {
     assert(targets.size > 0, 'waiting for no credit at all')
   }
 
-  /** Calls back once, after some answer has given credit back. Those who wait take turns, one an answer. */
-  wait (resume: () => void): void {
-    this.#anyWaiters.push(resume)
-  }
-
   #wake (): void {
     this.#resuming = true
     try {
-      this.#anyWaiters.shift()?.()
       for (const target of this.#touched) {
         this.#touched.delete(target)
         const { waiters } = this.#poolOf(target)
@@ -161,11 +161,7 @@ export class Credits {
   }
 
   #return ({ target, bytes }: CreditWanted): void {
-    if (bytes === 0) return
-    const pool = this.#poolOf(target)
-    pool.count--
-    pool.bytes -= bytes
-    assert(pool.count >= 0 && pool.bytes >= 0, 'more credit given back than was taken')
+    if (bytes > 0) this.#poolOf(target).give(bytes)
   }
 
   #poolOf (target: ActorId): Pool {

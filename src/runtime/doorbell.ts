@@ -7,8 +7,6 @@
  */
 import { bellWord, sleepingWord } from './thread-words.ts'
 
-const keepAliveMs = 1 << 30
-
 /** Wakes the thread that owns `words` if it sleeps; returns whether it did. Call after publishing. Cost while it is awake: one atomic load. */
 export function ringDoorbell (words: Int32Array): boolean {
   if (Atomics.load(words, sleepingWord) === 0) return false
@@ -21,22 +19,25 @@ export function ringDoorbell (words: Int32Array): boolean {
 export class Doorbell {
   readonly #words: Int32Array
   readonly #onRing: () => void
-  readonly #waitMs: number
   readonly #settled = (): void => this.#wake()
-  /** A pending waitAsync does not hold the event loop open, so a timer does. */
-  readonly #keepAlive = setInterval(() => {}, keepAliveMs)
+  /**
+   * A pending waitAsync does not hold the event loop open, so a timer does; it also looks at the rings, should a notification
+   * ever be lost. waitAsync has a timeout of its own, but each one, also of a wait that was ended by a ring, wakes the thread
+   * when it runs out.
+   */
+  readonly #watch: NodeJS.Timeout
   /** At most one: notify wakes the oldest waiter, so a second one would have its ring stolen by the first. */
   #waiterOutstanding = false
   #closed = false
 
   /**
-   * @param onRing  called some time after each ring, and at least once per bounded wait; it must lead to another {@link sleep}
-   * @param waitMs  no wait is unbounded: should a notification ever be lost, the thread looks at its rings after this long
+   * @param onRing  called some time after each ring, and now and then without one; it must lead to another {@link sleep}
+   * @param waitMs  no wait is unbounded: the thread looks at its rings this often, rung or not
    */
   constructor (words: Int32Array, onRing: () => void, waitMs: number) {
     this.#words = words
     this.#onRing = onRing
-    this.#waitMs = waitMs
+    this.#watch = setInterval(onRing, waitMs)
   }
 
   /** Says that this thread looks at its rings by itself now; ringers need not wake it. */
@@ -58,7 +59,7 @@ export class Doorbell {
     }
     // A waiter of an earlier sleep hears any later ring. One already rung but not yet settled calls onRing soon.
     if (this.#waiterOutstanding) return true
-    const wait = Atomics.waitAsync(this.#words, bellWord, bell, this.#waitMs)
+    const wait = Atomics.waitAsync(this.#words, bellWord, bell)
     if (!wait.async) {
       this.awake()
       return false
@@ -70,9 +71,9 @@ export class Doorbell {
 
   close (): void {
     this.#closed = true
-    clearInterval(this.#keepAlive)
+    clearInterval(this.#watch)
     this.awake()
-    // Ends the outstanding wait, so that it does not outlive its owner by a second.
+    // Ends the outstanding wait, so that it does not outlive its owner.
     Atomics.notify(this.#words, bellWord)
   }
 

@@ -55,7 +55,7 @@ export class Links {
 
   /**
    * Makes what was sent visible. Peers that are awake find it by themselves; waking one that sleeps costs more than a turn of
-   * ours, so while this thread is `busy` the bell waits a few turns for more to be sent.
+   * ours, so while this thread has a lot to do (`busy`) the bell waits a few turns for more to be sent.
    */
   publish (busy: boolean): void {
     let published = false

@@ -31,7 +31,9 @@ export const systemLimits = {
   restartStableMs: 60_000,
   /** At 5 s each this is days: a full disk may take that long to get room again. */
   restartAttemptsMax: 100_000,
-  /** Busy turns that a sleeping peer may have to wait to be woken. */
+  /** A thread whose turns follow each other within so much has a lot to do … */
+  restMs: 0.1,
+  /** … and lets a sleeping peer wait for so many of them before it wakes it. */
   ringDelayTurnsMax: 3,
   /** How long an actor that moves may take to answer what it took. */
   settleMs: 1000,
@@ -49,6 +51,8 @@ export interface ActorSystemOptions {
   readonly links?: readonly LinkEnds[]
   readonly limits?: Partial<SystemLimits>
   readonly onEvent?: OnRuntimeEvent
+  /** Called last in each turn, when everything is in order for the next: it may throw. */
+  readonly onTurnEnd?: (now: number) => void
 }
 
 /** Counted from the start of the system. */

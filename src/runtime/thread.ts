@@ -6,10 +6,11 @@ import * as Comlink from 'comlink'
 import nodeEndpoint from 'comlink/dist/umd/node-adapter.js'
 import { getCompileCacheDir } from 'node:module'
 import { dirname } from 'node:path'
-import { MessageChannel, Worker, type MessagePort, type ResourceLimits } from 'node:worker_threads'
+import { MessageChannel, resourceLimits, Worker, type MessagePort, type ResourceLimits } from 'node:worker_threads'
 import type { ActorId, ThreadIndex } from '../base/ids.ts'
 import { ActorSystem } from './actor-system.ts'
 import { Codecs } from './codec.ts'
+import { HeapGuard } from './heap-guard.ts'
 import type { LinkEnds } from './link.ts'
 import { Placement } from './placement.ts'
 import type { ActorSpec, Placer, Program, RunningProgram, ThreadContext } from './program.ts'
@@ -91,7 +92,7 @@ export class Thread {
   #gone = false
   #error: Error | undefined
 
-  constructor (init: ThreadInit, placer: Placer, resourceLimits?: ResourceLimits) {
+  constructor (init: ThreadInit, placer: Placer, limits?: ResourceLimits) {
     this.thread = init.thread
     this.#words = new Int32Array(init.words)
     const { port1, port2 } = new MessageChannel()
@@ -107,7 +108,7 @@ export class Thread {
       env,
       transferList: [port2],
       name: `reactor-${init.thread}`,
-      ...(resourceLimits === undefined ? {} : { resourceLimits })
+      ...(limits === undefined ? {} : { resourceLimits: limits })
     })
     this.#control = Comlink.wrap<ThreadControl>(endpointOf(this.#worker))
     this.#worker.on('error', error => { this.#error = error instanceof Error ? error : new Error(String(error)) })
@@ -171,6 +172,7 @@ export async function serveThread (data: unknown, port: MessagePort): Promise<vo
   const remote = Comlink.wrap<Placer>(endpointOf(placer))
   placer.unref()
   let running: RunningProgram | undefined
+  const guard = new HeapGuard(resourceLimits.maxOldGenerationSizeMb! * 2 ** 20)
   const system = new ActorSystem({
     thread: init.thread,
     placement: new Placement(init.placement),
@@ -178,7 +180,8 @@ export async function serveThread (data: unknown, port: MessagePort): Promise<vo
     words: init.words,
     links: init.links,
     limits: init.limits,
-    onEvent: event => running?.onEvent?.(event)
+    onEvent: event => running?.onEvent?.(event),
+    onTurnEnd: now => guard.check(now)
   })
   startBeat(new Int32Array(init.words), init.beatMs)
   const context: ThreadContext = {

@@ -4,6 +4,7 @@ import t from 'tap'
 import { seededChance } from '../../src/base/prng.ts'
 import { Connection, type ConnectionOwner } from '../../src/net/connection.ts'
 import { FramePool } from '../../src/net/frame-pool.ts'
+import { Joiner } from '../../src/net/joiner.ts'
 import { Listener } from '../../src/net/listener.ts'
 
 /** Keeps what a connection brings; `refuse` says how many offers of frames are not admitted first. */
@@ -45,7 +46,7 @@ async function setUp (options: { requestBytesMax?: number, poolBytes?: number, s
     port: 0,
     reusePort: false,
     accept: (handle, remote) => connections.push(new Connection({
-      id: 1, handle, remote, owner, limits: { requestBytesMax: options.requestBytesMax ?? 32 << 20, unsentBytesMax: 1 << 20 }, shared, pool
+      id: 1, handle, remote, owner, limits: { requestBytesMax: options.requestBytesMax ?? 32 << 20, unsentBytesMax: 1 << 20 }, shared, pool, joiner: new Joiner(16384)
     }))
   })
   const client = net.connect(listener.port, '127.0.0.1')
@@ -147,15 +148,15 @@ t.test('answers leave together at the flush, and memory is given back when they 
   const received: Buffer[] = []
   client.on('data', chunk => received.push(chunk as Buffer))
   connections[0]!.write(Buffer.from('abc'))
-  connections[0]!.write(Buffer.from('def'), () => { released++ })
+  connections[0]!.write(Buffer.from('def'), { release: () => { released++ } })
   while (Buffer.concat(received).length < 6) await once(client, 'data')
   t.equal(Buffer.concat(received).toString(), 'abcdef')
   t.equal(released, 1)
-  connections[0]!.write(Buffer.from('x'), () => { released++ })
+  connections[0]!.write(Buffer.from('x'), { release: () => { released++ } })
   connections[0]!.destroy('')
   await once(client, 'close')
   t.equal(released, 2, 'also when the connection ends first')
-  connections[0]!.write(Buffer.from('x'), () => { released++ })
+  connections[0]!.write(Buffer.from('x'), { release: () => { released++ } })
   t.equal(released, 3, 'and when it has ended before')
   close()
 })

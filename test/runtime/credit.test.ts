@@ -67,19 +67,6 @@ t.test('a waiter for two targets holds nothing, and its turn lets those behind i
   t.same(order, ['both', 'b true'])
 })
 
-t.test('wait: one is resumed with each answer', async t => {
-  const credits = new Credits({ countMax: 10, bytesMax: 100 })
-  const order: number[] = []
-  credits.take(a, 1)
-  credits.take(a, 1)
-  credits.wait(() => order.push(1))
-  credits.wait(() => order.push(2))
-  credits.give(a, 1)
-  t.same(order, [1])
-  credits.give(a, 1)
-  t.same(order, [1, 2])
-})
-
 t.test('property: never above the limits but for a lone big one, and everybody is served', async t => {
   const request = fc.record({
     targets: fc.array(fc.record({ target: fc.integer({ min: 1, max: 4 }).map(id), bytes: fc.integer({ min: 1, max: 150 }) }), { minLength: 1, maxLength: 3 }),

@@ -150,7 +150,7 @@ class Echo implements Actor {
       case 'spin': for (;;);
       case 'hog': for (;;) this.#eat()
       case 'nibble':
-        for (let i = 0; i < 50_000; i++) this.#eat()
+        for (let i = 0; i < 2_000; i++) this.#eat()
         out.timer(0, message)
         break
       case 'exit': process.exit(3)

@@ -77,7 +77,8 @@ t.test('a thread that exhausts its heap is replaced', async t => {
     // Collecting garbage to the last also looks like silence, for a while.
     resourceLimits: { maxOldGenerationSizeMb: 48 }, silentMs: 20_000
   })
-  t.match(events.find(event => event.kind === 'thread-exited'), { error: { code: 'ERR_WORKER_OUT_OF_MEMORY' } })
+  // By its own guard, or by Node when the heap grew faster than that looks.
+  t.match(events.find(event => event.kind === 'thread-exited'), { error: { code: /^(RINGMQ_HEAP_FULL|ERR_WORKER_OUT_OF_MEMORY)$/ } })
 })
 
 t.test('a thread that allocates without end in one go, which no heap limit stops, is silent and terminated', async t => {

@@ -13,13 +13,13 @@ import { noActor } from '../../actors/controller/messages.ts'
 import type { Fetched } from '../../actors/partition/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
 import { metrics } from '../../base/metrics.ts'
-import type { ActorId } from '../../base/ids.ts'
+import type { ActorId, TopicId } from '../../base/ids.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import type { fetch } from '../../protocol/apis/fetch.ts'
-import type { Message, Reply, Undeliverable } from '../../runtime/actor.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Message, Reply, TimerId, Undeliverable } from '../../runtime/actor.ts'
+import type { Exchange, Work } from '../exchange.ts'
 import { FetchSession, fetchTargets, sessionPartitionsMax, type FetchTarget } from '../fetch-session.ts'
-import type { Network } from '../network.ts'
+import type { Network, TimeWaiter } from '../network.ts'
 import type { Asker } from '../open-requests.ts'
 import type { FetchReader, ReadLease } from '../fetch-reader.ts'
 import { undeliverableCode } from './undeliverable.ts'
@@ -37,7 +37,7 @@ const planDeadlineMs = 30_000
 interface Part {
   readonly target: FetchTarget
   readonly actor: ActorId
-  readonly directory: string
+  readonly topicId: TopicId | undefined
   errorCode: number
   highWatermark: number
   logStartOffset: number
@@ -83,7 +83,7 @@ export function handleFetch (exchange: Exchange, request: Request, network: Netw
   return true
 }
 
-class FetchRequest implements Asker {
+class FetchRequest implements Asker, TimeWaiter, Work {
   readonly #exchange: Exchange
   readonly #network: Network
   readonly #session: FetchSession | undefined
@@ -95,10 +95,11 @@ class FetchRequest implements Asker {
   /** Plans or reads to come, and one more while requests are being sent. */
   #open = 1
   #phase: 'plan' | 'watch' | 'read' = 'plan'
-  #timer: number | undefined
+  #timer: TimerId | undefined
 
   constructor (exchange: Exchange, request: Request, network: Network, targets: readonly FetchTarget[], session: FetchSession | undefined, incremental: boolean) {
     this.#exchange = exchange
+    exchange.work = this
     this.#network = network
     this.#session = session
     this.#incremental = incremental
@@ -117,7 +118,7 @@ class FetchRequest implements Asker {
     return {
       target,
       actor: partition?.actor ?? noActor,
-      directory: image === undefined ? '' : this.#network.options.partitionDirectory(image.id, target.index),
+      topicId: image?.id,
       errorCode,
       highWatermark: -1,
       logStartOffset: -1,
@@ -184,15 +185,7 @@ class FetchRequest implements Asker {
       return
     }
     this.#phase = 'watch'
-    this.#exchange.abandoned = () => {
-      this.#stopWatching()
-      this.#read()
-    }
-    this.#timer = this.#network.onTimer(this.#waitMs, () => {
-      this.#timer = undefined
-      this.#stopWatching()
-      this.#read()
-    })
+    this.#timer = this.#network.onTimer(this.#waitMs, this)
     // An answer may come while later partitions are still being asked; nothing is left to ask then.
     for (let i = 0; i < this.#parts.length && this.#phase === 'watch'; i++) this.#watch(i)
   }
@@ -209,6 +202,16 @@ class FetchRequest implements Asker {
       this.#watch(i)
     }
     // Else the partition had no room for one that waits, and answered at once: asking again would go round in a circle until time is up.
+  }
+
+  /** The client has waited long enough. */
+  timeUp (): void {
+    this.#stopWatching()
+    this.#read()
+  }
+
+  abandoned (): void {
+    if (this.#phase === 'watch') this.timeUp()
   }
 
   #stopWatching (): void {
@@ -257,7 +260,7 @@ class FetchRequest implements Asker {
         // The first partition with data gets at least one batch, however large.
         if (!first && bytes === 0) continue
         this.#open++
-        reader.read(part.directory, plan, bytes, first, (error, lease) => {
+        reader.read(this.#network.options.partitionDirectory(part.topicId!, part.target.index), plan, bytes, first, (error, lease) => {
           part.lease = lease
           if (error !== undefined) part.errorCode = ErrorCode.KAFKA_STORAGE_ERROR
           this.#settle()
@@ -272,10 +275,8 @@ class FetchRequest implements Asker {
   #settle (): void {
     if (--this.#open > 0) return
     const topics: Array<{ name: string, topicId: string, partitions: PartitionResponse[] }> = []
-    const leases: ReadLease[] = []
     for (const part of this.#parts) {
       const { target, errorCode, highWatermark, logStartOffset, lease } = part
-      if (lease !== undefined) leases.push(lease)
       const records = lease?.bytes ?? noBytes
       if (errorCode !== ErrorCode.NONE) this.#network.countError(errorCode)
       if (records.length > 0) this.#network.count(part.plan?.memory === undefined ? metrics.fetchedFileBytes : metrics.fetchedMemoryBytes, records.length)
@@ -292,11 +293,13 @@ class FetchRequest implements Asker {
         index: target.index, errorCode, highWatermark, lastStableOffset: highWatermark, logStartOffset, abortedTransactions: null, records
       })
     }
-    this.#exchange.release = () => {
-      for (const lease of leases) lease.release()
-      this.#exchange.session.fetchEnded()
-    }
     this.#network.countLatency(metrics.fetchSeconds, this.#exchange)
     this.#exchange.answer({ sessionId: this.#session?.id ?? 0, topics } satisfies Response)
+  }
+
+  /** The answer has left, or never will. */
+  release (): void {
+    for (const part of this.#parts) part.lease?.release()
+    this.#exchange.session.fetchEnded()
   }
 }
