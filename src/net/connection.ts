@@ -39,7 +39,7 @@ export interface ConnectionOwner {
   handleHttp (connection: Connection, first: Uint8Array): void
   /** Called once, whoever closed. */
   handleClosed (connection: Connection): void
-  /** Something was queued for writing: {@link Connection.flush} wants to be called at the end of this turn. */
+  /** Something was queued: {@link Connection.flush} wants to be called at the end of this turn. Called for each write. */
   handleDirty (connection: Connection): void
 }
 
@@ -85,7 +85,6 @@ export class Connection {
   #bytesWritten = 0
   readonly #out: Uint8Array[] = []
   #lenders: Lender[] = []
-  #dirty = false
   #draining = false
 
   constructor (options: {
@@ -117,18 +116,17 @@ export class Connection {
     this.#socket.resume()
   }
 
-  /** Queues bytes for this connection; they leave with the next {@link flush}. `bytes` must stay as they are until written; `lender` is told then. */
-  write (bytes: Uint8Array, lender?: Lender): void {
-    if (this.closed) {
-      lender?.release()
-      return
-    }
+  /** Queues bytes for this connection; they leave with the next {@link flush}. They must stay as they are until written. */
+  write (bytes: Uint8Array): void {
+    if (this.closed) return
     this.#out.push(bytes)
-    if (lender !== undefined) this.#lenders.push(lender)
-    if (!this.#dirty) {
-      this.#dirty = true
-      this.#owner.handleDirty(this)
-    }
+    this.#owner.handleDirty(this)
+  }
+
+  /** Names who lent bytes of what is queued, or will be before the next {@link flush}. */
+  lend (lender: Lender): void {
+    if (this.closed) lender.release()
+    else this.#lenders.push(lender)
   }
 
   /**
@@ -136,7 +134,6 @@ export class Connection {
    * @returns true when the kernel has taken all of it: the memory of the bytes is free again
    */
   flush (): boolean {
-    this.#dirty = false
     const out = this.#out
     if (this.closed || out.length === 0) {
       out.length = 0

@@ -101,7 +101,10 @@ class ConnectionStream extends Duplex {
 
   override _write (chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (this.#connection.closed) done()
-    else this.#connection.write(chunk, { release: done })
+    else {
+      this.#connection.lend({ release: done })
+      this.#connection.write(chunk)
+    }
   }
 
   override _final (done: (error?: Error | null) => void): void {

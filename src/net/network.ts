@@ -21,7 +21,7 @@ import { Reader } from '../protocol/reader.ts'
 import { Writer } from '../protocol/writer.ts'
 import type { Actor, Message, Outbox, Reply, Request, TimerId, Undeliverable } from '../runtime/actor.ts'
 import type { Credits, CreditWanted } from '../runtime/credit.ts'
-import { Connection, type ConnectionLimits, type ConnectionOwner } from './connection.ts'
+import { Connection, type ConnectionLimits } from './connection.ts'
 import { Exchange } from './exchange.ts'
 import type { FetchReader } from './fetch-reader.ts'
 import { FramePool } from './frame-pool.ts'
@@ -30,7 +30,7 @@ import { MetadataCache } from './metadata-cache.ts'
 import { OpenRequests, type Asker } from './open-requests.ts'
 import type { Question } from './questions.ts'
 import { routedApis, routes, type Handler } from './routes.ts'
-import { Session } from './session.ts'
+import { Session, type SessionHost } from './session.ts'
 
 /** One read of any connection goes here; frames within it are handled without a copy. */
 const sharedReadBytes = 256 * 1024
@@ -94,7 +94,7 @@ interface Resubscribe extends Message { readonly kind: 'resubscribe' }
 const sweep: Sweep = { kind: 'sweep' }
 const resubscribe: Resubscribe = { kind: 'resubscribe' }
 
-export class Network implements Actor, ConnectionOwner {
+export class Network implements Actor, SessionHost {
   readonly options: NetworkOptions
   readonly metadata = new MetadataCache()
   readonly reader: FetchReader
@@ -113,9 +113,10 @@ export class Network implements Actor, ConnectionOwner {
   readonly #frame = new Reader()
   readonly #writer = new Writer()
   readonly #open: OpenRequests
-  readonly #sessions = new Map<Connection, Session>()
+  readonly #sessions = new Set<Session>()
   #out!: Outbox
-  #dirty: Connection[] = []
+  #dirty: Session[] = []
+  #spare: Session[] = []
   #connectionNext = 1
   #fetchSessionNext = 1
   #closing = false
@@ -163,7 +164,7 @@ export class Network implements Actor, ConnectionOwner {
   }
 
   async close (): Promise<void> {
-    for (const connection of this.#sessions.keys()) connection.end('the broker stops')
+    for (const session of this.#sessions) session.end('the broker stops')
   }
 
   #changeMetadata (change: MetadataChanged): void {
@@ -179,10 +180,11 @@ export class Network implements Actor, ConnectionOwner {
 
   /** Takes a socket that was accepted. */
   accept (handle: unknown, remote: string): void {
-    const connection = new Connection({
-      id: this.#connectionNext++, handle, remote, owner: this, limits: this.options.limits, shared: this.#shared, pool: this.#pool, joiner: this.#joiner
-    })
-    this.#sessions.set(connection, new Session(connection, this.#writer))
+    const session = new Session(this, this.#writer, owner => new Connection({
+      id: this.#connectionNext++, handle, remote, owner, limits: this.options.limits, shared: this.#shared, pool: this.#pool, joiner: this.#joiner
+    }))
+    this.#sessions.add(session)
+    const { connection } = session
     connection.lastActiveMs = this.#runtime.now
     this.#metrics.add(metrics.connectionsOpened)
     this.#metrics.set(metrics.connections, this.#sessions.size)
@@ -196,44 +198,45 @@ export class Network implements Actor, ConnectionOwner {
   /** Requests that are under way, for a broker that waits for them before it stops. */
   get openExchanges (): number {
     let count = 0
-    for (const session of this.#sessions.values()) count += session.openExchanges
+    for (const session of this.#sessions) count += session.openExchanges
     return count
   }
 
   /** No further requests: what is under way is answered. */
   quiesce (): void {
     this.#closing = true
-    for (const connection of this.#sessions.keys()) connection.pause()
+    for (const { connection } of this.#sessions) connection.pause()
   }
 
-  handleDirty (connection: Connection): void {
-    this.#dirty.push(connection)
+  handleDirty (session: Session): void {
+    this.#dirty.push(session)
     this.#out.turnEnd()
   }
 
-  handleClosed (connection: Connection): void {
-    const session = this.#sessions.get(connection)
-    this.#sessions.delete(connection)
+  handleClosed (session: Session): void {
+    const { connection } = session
+    this.#sessions.delete(session)
     this.#metrics.set(metrics.connections, this.#sessions.size)
-    session?.close()
     this.#countTraffic(connection)
     if (connection.closeReason !== undefined && !quietReasons.has(connection.closeReason)) {
       this.#logger.warn({ remote: connection.remote, connection: connection.id }, `connection closed: ${connection.closeReason}`)
     }
   }
 
-  handleHttp (connection: Connection, first: Uint8Array): void {
+  handleHttp ({ connection }: Session, first: Uint8Array): void {
     this.#http.serve(connection, first)
   }
 
   #flush (): void {
     const dirty = this.#dirty
-    this.#dirty = []
+    this.#dirty = this.#spare
     for (let i = 0; i < dirty.length; i++) dirty[i]!.flush()
+    dirty.length = 0
+    this.#spare = dirty
   }
 
   #sweep (now: number): void {
-    for (const connection of this.#sessions.keys()) {
+    for (const { connection } of this.#sessions) {
       if (this.#countTraffic(connection) > 0) connection.lastActiveMs = now
       const idleMs = now - connection.lastActiveMs
       if (connection.midFrame && idleMs > midFrameMsMax) connection.destroy(`nothing came for ${midFrameMsMax} ms in the middle of a request`)
@@ -252,9 +255,7 @@ export class Network implements Actor, ConnectionOwner {
 
   // ---- requests
 
-  handleFrame (connection: Connection, bytes: Uint8Array, start: number, end: number): boolean {
-    const session = this.#sessions.get(connection)
-    if (session === undefined) return false
+  handleFrame (session: Session, bytes: Uint8Array, start: number, end: number): boolean {
     if (!session.admits()) return false
     if (this.#open.room < requestsPerFrame) {
       this.#waitForRoom(session)
@@ -265,7 +266,7 @@ export class Network implements Actor, ConnectionOwner {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       this.#metrics.add(metrics.malformedFrames)
-      connection.destroy(`malformed request: ${error.message}`)
+      session.connection.destroy(`malformed request: ${error.message}`)
       return false
     }
   }
@@ -281,14 +282,13 @@ export class Network implements Actor, ConnectionOwner {
     session.clientId = header.clientId
     const request = readRequest(frame, codec)
     const exchange = new Exchange(session, api, apiVersion, correlationId, this.#runtime.now)
-    session.begin(exchange)
-    if (handler(exchange, request, this)) {
-      this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
-      return true
+    if (!handler(exchange, request, this)) {
+      this.#metrics.add(metrics.readsPaused)
+      return false
     }
-    session.retract(exchange)
-    this.#metrics.add(metrics.readsPaused)
-    return false
+    session.begin(exchange)
+    this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
+    return true
   }
 
   /** A client's first question: in a version that nobody knows yet it is answered in version 0, so that the client can ask again. */

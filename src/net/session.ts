@@ -1,20 +1,32 @@
 /** What the broker keeps of one connected client: its connection, its requests in order, its fetch session. */
-import { assert } from '../base/assert.ts'
 import { writeResponse } from '../protocol/frame.ts'
 import type { Writer } from '../protocol/writer.ts'
-import type { Connection } from './connection.ts'
+import { Mailbox } from '../runtime/mailbox.ts'
+import type { Connection, ConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import type { FetchSession } from './fetch-session.ts'
 
-/** Requests of one client that may be under way; above it the client's socket is not read. */
+/** Requests of one client that may be under way; above it the client's socket is not read. A power of two. */
 const exchangesMax = 128
 /** Fetches of one client that are under way or whose answer has not left: each may hold megabytes, read or not. */
 const fetchesMax = 2
 
-export class Session {
+/** Who serves the requests of all sessions of a thread. */
+export interface SessionHost {
+  /** As {@link ConnectionOwner.handleFrame}. */
+  handleFrame (session: Session, bytes: Uint8Array, start: number, end: number): boolean
+  handleHttp (session: Session, first: Uint8Array): void
+  handleClosed (session: Session): void
+  /** Wants {@link Session.flush} at the end of this turn. Called once before each. */
+  handleDirty (session: Session): void
+}
+
+export class Session implements ConnectionOwner {
   readonly connection: Connection
+  readonly #host: SessionHost
   readonly #writer: Writer
-  #exchanges: Exchange[] = []
+  readonly #exchanges = new Mailbox<Exchange>(exchangesMax, 8)
+  #dirty = false
   #stalled = false
   #fetches = 0
   fetchSession: FetchSession | undefined
@@ -22,14 +34,42 @@ export class Session {
   /** The first frame not yet taken waits for credit of its targets. */
   waitsForCredit = false
 
-  constructor (connection: Connection, writer: Writer) {
-    this.connection = connection
+  /**
+   * @param writer  of the thread: it is empty between flushes
+   * @param open    makes the connection that this session owns
+   */
+  constructor (host: SessionHost, writer: Writer, open: (owner: ConnectionOwner) => Connection) {
+    this.#host = host
     this.#writer = writer
+    this.connection = open(this)
+  }
+
+  handleFrame (_connection: Connection, bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#host.handleFrame(this, bytes, start, end)
+  }
+
+  handleHttp (_connection: Connection, first: Uint8Array): void {
+    this.#host.handleHttp(this, first)
+  }
+
+  handleClosed (): void {
+    this.#host.handleClosed(this)
+    // Answers that come later find nobody.
+    for (let exchange; (exchange = this.#exchanges.shift()) !== undefined;) {
+      if (exchange.done) exchange.work?.release()
+      else exchange.work?.abandoned()
+    }
+  }
+
+  handleDirty (): void {
+    if (this.#dirty) return
+    this.#dirty = true
+    this.#host.handleDirty(this)
   }
 
   /** Whether one more request may begin. If not, the connection is resumed when one can. */
   admits (): boolean {
-    if (this.#exchanges.length < exchangesMax) return true
+    if (this.#exchanges.count < exchangesMax) return true
     this.#stalled = true
     return false
   }
@@ -50,51 +90,47 @@ export class Session {
     this.#goOn()
   }
 
-  get openExchanges (): number { return this.#exchanges.length }
+  get openExchanges (): number { return this.#exchanges.count }
 
+  /** Takes a request that was admitted. It may have its answer already. */
   begin (exchange: Exchange): void {
     this.#exchanges.push(exchange)
+    this.advance()
   }
 
-  /** Takes back the exchange that began last: it was not admitted. */
-  retract (exchange: Exchange): void {
-    assert(this.#exchanges.pop() === exchange, 'only the last exchange can be taken back')
-  }
-
-  /** Writes every answer whose turn has come. */
+  /** An exchange is done: if its turn has come, its answer leaves at the end of this turn. */
   advance (): void {
-    const exchanges = this.#exchanges
-    let count = 0
-    while (count < exchanges.length && exchanges[count]!.done) {
-      const exchange = exchanges[count++]!
-      if (!exchange.silent && !this.connection.closed) this.#write(exchange)
-      else exchange.work?.release()
+    if (this.#exchanges.peek()?.done === true) this.handleDirty()
+  }
+
+  /** Writes every answer whose turn has come, in a row, and hands them to the socket. */
+  flush (): void {
+    const { connection } = this
+    for (let exchange; (exchange = this.#exchanges.peek()) !== undefined && exchange.done; this.#exchanges.shift()) {
+      if (exchange.silent || connection.closed) {
+        exchange.work?.release()
+      } else {
+        writeResponse(this.#writer, exchange.api, exchange.version, exchange.correlationId, exchange.response as never)
+        if (exchange.work !== undefined) connection.lend(exchange.work)
+      }
     }
-    if (count === 0) return
-    if (count === exchanges.length) exchanges.length = 0
-    else this.#exchanges = exchanges.slice(count)
+    const written = this.#writer.finish()
+    for (let i = 0; i < written.length; i++) connection.write(written[i]!)
+    // Most often the kernel takes all of it within the call, and the same memory holds the next answers.
+    if (connection.flush()) this.#writer.takeBack()
+    this.#dirty = false
     this.#goOn()
+  }
+
+  /** Ends the connection behind the answers whose turn has come. `reason` is for the log. */
+  end (reason: string): void {
+    this.flush()
+    this.connection.end(reason)
   }
 
   #goOn (): void {
     if (!this.#stalled) return
     this.#stalled = false
     this.connection.resume()
-  }
-
-  /** The connection is gone: answers that come later find nobody. */
-  close (): void {
-    for (const exchange of this.#exchanges) {
-      if (exchange.done) exchange.work?.release()
-      else exchange.work?.abandoned()
-    }
-    this.#exchanges.length = 0
-  }
-
-  #write ({ api, version, correlationId, response, work }: Exchange): void {
-    writeResponse(this.#writer, api, version, correlationId, response as never)
-    const parts = this.#writer.finish()
-    const last = parts.length - 1
-    for (let i = 0; i <= last; i++) this.connection.write(parts[i]!, i === last ? work : undefined)
   }
 }

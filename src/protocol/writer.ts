@@ -6,8 +6,8 @@
  *  | length | header | fields ... | count | -> record bytes -> | tags | length | header | ...
  *  ^ patched at endFrame
  * ```
- * Bytes that {@link Writer.finish} has given out are never written again: the next frames go behind them, and a full block
- * is left to its readers. A socket may therefore hold on to the parts for as long as it likes.
+ * Bytes that {@link Writer.finish} has given out are not written again, unless they are taken back: the next frames go behind
+ * them, and a full block is left to its readers. A socket may therefore hold on to the parts for as long as it likes.
  */
 import { assert } from '../base/assert.ts'
 import { stringBytesMax } from './reader.ts'
@@ -36,6 +36,9 @@ export class Writer {
   #frameBlock: Buffer
   #framePosition = -1
   #frameStart = 0
+  /** Where what was written since the last {@link finish} begins in the block, and where what that one gave out did. */
+  #runStart = 0
+  #givenStart = 0
 
   /** @param bytes  size of a block; one value larger than that gets a block of its own */
   constructor (bytes: number = blockBytes) {
@@ -75,7 +78,15 @@ export class Writer {
     const parts = this.#parts
     this.#parts = []
     this.#partsBytes = 0
+    this.#givenStart = this.#runStart
+    this.#runStart = this.#position
     return parts
+  }
+
+  /** The parts that the last {@link finish} gave out have been used: the same memory takes what comes next. */
+  takeBack (): void {
+    assert(this.bytes === 0, 'only what was given out last can be taken back')
+    this.#position = this.#start = this.#runStart = this.#givenStart
   }
 
   int8 (value: number): void {
@@ -231,8 +242,7 @@ export class Writer {
   #nextBlock (bytes: number): void {
     this.#closePart()
     this.#block = Buffer.allocUnsafeSlow(Math.max(this.#blockBytes, bytes))
-    this.#start = 0
-    this.#position = 0
+    this.#start = this.#position = this.#runStart = 0
   }
 
   #closePart (): void {

@@ -2,19 +2,24 @@
  * The open requests of one thread's actors: who asked whom, and until when. It answers the asker when the deadline passes
  * or when the asked actor crashed, moved or lost its thread, so actors need no bookkeeping for that.
  *
- * Found by (asker, correlation) in an open-addressing table with linear probing; ordered by deadline in a heap. Both are
- * typed arrays: opening and closing a request allocates nothing.
+ * Found by (asker, correlation) in an open-addressing table with linear probing, in typed arrays: opening and closing a
+ * request allocates nothing. Nearly every request is answered long before its deadline, so deadlines are in no order: when
+ * the earliest that was ever set has come, all open requests are looked at, and the next look is at the earliest of them.
  */
 import { assert } from '../base/assert.ts'
 import type { ActorId } from '../base/ids.ts'
-import { DeadlineHeap } from './deadline-heap.ts'
 import { isOlderVersion, threadOf, versionOf, type Place } from './placement.ts'
 
 export type AskEnd = (asker: ActorId, correlation: number) => void
 
 export class Asks {
   readonly #max: number
-  readonly #heap = new DeadlineHeap()
+  /** By slot; Infinity for one that is free. */
+  readonly #deadlines: Float64Array
+  /** Slots from here on were never used. */
+  #slotsUsed = 0
+  /** No deadline of an open request is earlier. */
+  #next = Infinity
   /** Slot plus one at each place of the hash table, 0 for none. Twice as many places as slots. */
   readonly #table: Int32Array
   readonly #mask: number
@@ -42,6 +47,7 @@ export class Asks {
     this.#correlations = new Uint32Array(max)
     this.#targets = new Int32Array(max)
     this.#places = new Int32Array(max)
+    this.#deadlines = new Float64Array(max).fill(Infinity)
     this.#free = new Int32Array(max)
     for (let i = 0; i < max; i++) this.#free[i] = max - 1 - i
     this.#freeCount = max
@@ -51,9 +57,9 @@ export class Asks {
     return this.#max - this.#freeCount
   }
 
-  /** Earliest deadline, or Infinity. */
+  /** When {@link expire} is to be called next: no request expires sooner. */
   get next (): number {
-    return this.#heap.next
+    return this.#next
   }
 
   /**
@@ -75,7 +81,9 @@ export class Asks {
     this.#correlations[slot] = correlation
     this.#targets[slot] = target
     this.#places[slot] = place
-    this.#heap.add(slot, deadline)
+    this.#deadlines[slot] = deadline
+    if (slot >= this.#slotsUsed) this.#slotsUsed = slot + 1
+    if (deadline < this.#next) this.#next = deadline
     return true
   }
 
@@ -98,7 +106,13 @@ export class Asks {
 
   /** Ends every request whose deadline has passed. */
   expire (now: number, end: AskEnd): void {
-    while (this.#heap.next <= now) this.#end(this.#heap.first, end)
+    if (now < this.#next) return
+    // Whoever is told may ask anew at once: that counts too.
+    this.#next = Infinity
+    this.#endAll(slot => this.#deadlines[slot]! <= now, end)
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      if (this.#deadlines[slot]! < this.#next) this.#next = this.#deadlines[slot]!
+    }
   }
 
   /** Ends every request to `target` that was sent before its placement got `version`. */
@@ -117,8 +131,8 @@ export class Asks {
   }
 
   #endAll (matches: (slot: number) => boolean, end: AskEnd): void {
-    for (let slot = 0; slot < this.#max && this.count > 0; slot++) {
-      if (this.#heap.has(slot) && matches(slot)) this.#end(slot, end)
+    for (let slot = 0; slot < this.#slotsUsed && this.count > 0; slot++) {
+      if (this.#deadlines[slot] !== Infinity && matches(slot)) this.#end(slot, end)
     }
   }
 
@@ -132,7 +146,7 @@ export class Asks {
   }
 
   #close (slot: number, at: number): void {
-    this.#heap.remove(slot)
+    this.#deadlines[slot] = Infinity
     this.#free[this.#freeCount++] = slot
     // Closes the gap: moves back each later entry of the run that would not be found across it.
     let gap = at
@@ -146,8 +160,8 @@ export class Asks {
   }
 
   #hash (asker: number, correlation: number): number {
-    const mixed = Math.imul(correlation ^ Math.imul(asker, 0x9e3779b1), 0x85ebca6b)
-    return (mixed ^ (mixed >>> 15)) & this.#mask
+    // Correlations count up or use few low numbers again and again: neighbours in the table, and in the processor's cache.
+    return (correlation + Math.imul(asker, 0x9e3779b1)) & this.#mask
   }
 }
 

@@ -155,3 +155,32 @@ t.test('frames are opened and closed in turn', t => {
   t.strictSame(writer.finish(), [bytesOf('00000000')])
   t.end()
 })
+
+t.test('memory that is taken back holds what comes next, and no other', async t => {
+  const writer = new Writer(64)
+  const frame = (text: string): Buffer => {
+    writer.beginFrame()
+    writer.string(text)
+    writer.endFrame()
+    return Buffer.concat(writer.finish())
+  }
+  writer.string('kept')
+  const kept = writer.finish()[0]!
+  writer.string('used')
+  const used = writer.finish()[0]!
+  writer.takeBack()
+  writer.string('next')
+  const next = writer.finish()[0]!
+  t.equal(next.byteOffset, used.byteOffset, 'the same place')
+  t.equal(Buffer.from(kept).toString('latin1'), '\0\x04kept')
+  t.equal(Buffer.from(next).toString('latin1'), '\0\x04next')
+  writer.takeBack()
+  for (let i = 0; i < 40; i++) {
+    t.equal(frame(`frame ${i}`).toString('latin1'), `\0\0\0${String.fromCharCode(8 + String(i).length)}\0${String.fromCharCode(6 + String(i).length)}frame ${i}`)
+    if (i % 3 !== 0) writer.takeBack()
+  }
+  t.equal(Buffer.from(kept).toString('latin1'), '\0\x04kept', 'what was given out before is never touched')
+  writer.takeBack()
+  writer.string('x')
+  t.throws(() => writer.takeBack(), { name: 'AssertionError' }, 'not while something is being written')
+})

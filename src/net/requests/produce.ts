@@ -31,6 +31,9 @@ class ProduceRequest implements Asker {
   readonly #exchange: Exchange
   readonly #request: Request
   readonly #network: Network
+  /** What will be answered; each partition's part is filled in when its answer comes. */
+  readonly #response: { readonly topics: Array<{ readonly name: string, readonly topicId: string, readonly partitions: PartitionResponse[] }> } = { topics: [] }
+  /** The same parts, in the order of the questions. */
   readonly #results: PartitionResponse[] = []
   /** Answers to come, and one more while requests are still being sent. */
   #open = 1
@@ -68,8 +71,11 @@ class ProduceRequest implements Asker {
     const refusal = acks < -1 || acks > 1 ? ErrorCode.INVALID_REQUIRED_ACKS : this.#exchange.api.serves(this.#exchange.version) ? ErrorCode.NONE : ErrorCode.UNSUPPORTED_VERSION
     for (const topic of this.#request.topics) {
       const image = this.#network.metadata.find(topic.name, topic.topicId)
+      const partitions: PartitionResponse[] = []
+      this.#response.topics.push({ name: topic.name, topicId: topic.topicId, partitions })
       for (const { index, records } of topic.partitions) {
         const result = { index, errorCode: ErrorCode.NONE as number, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }
+        partitions.push(result)
         const part = this.#results.push(result) - 1
         const target = image?.partitions[index]
         if (target === undefined || target.actor === noActor) {
@@ -117,15 +123,9 @@ class ProduceRequest implements Asker {
     if (this.#request.acks === 0) {
       // Nobody reads an answer; a closed connection is how such a client learns of an error.
       this.#exchange.pass()
-      if (failed) this.#exchange.session.connection.end('a batch without acknowledgement was refused')
+      if (failed) this.#exchange.session.end('a batch without acknowledgement was refused')
       return
     }
-    let next = 0
-    const topics = this.#request.topics.map(({ name, topicId, partitions }) => {
-      const start = next
-      next += partitions.length
-      return { name, topicId, partitions: this.#results.slice(start, next) }
-    })
-    this.#exchange.answer({ topics } satisfies Response)
+    this.#exchange.answer(this.#response satisfies Response)
   }
 }
