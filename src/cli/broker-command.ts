@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander'
 import type { Broker } from '../broker.ts'
 import { readConfigFile } from './client-session.ts'
 import { CliError } from './failure.ts'
+import { collectStartGarbage } from './start-garbage.ts'
 import { programName, version } from './version.ts'
 
 const closeMs = 10_000
@@ -39,6 +40,7 @@ export async function runBroker (flags: Readonly<Record<string, unknown>>): Prom
   const onStuck = (): void => { process.kill(process.pid, 'SIGKILL') }
   const broker = await startBroker(config, { onStuck }).catch((error: NodeJS.ErrnoException) => { throw startFailure(error, config) })
   console.log(banner(config, broker))
+  collectStartGarbage()
   await closeOnSignal(() => broker.close())
 }
 

@@ -14,10 +14,9 @@ export type AskEnd = (asker: ActorId, correlation: number) => void
 
 export class Asks {
   readonly #max: number
-  /** By slot; Infinity for one that is free. */
+  /** By slot, as all that follow: 1 for one that holds an open request. */
+  readonly #open: Uint8Array
   readonly #deadlines: Float64Array
-  /** Slots from here on were never used. */
-  #slotsUsed = 0
   /** No deadline of an open request is earlier. */
   #next = Infinity
   /** Slot plus one at each place of the hash table, 0 for none. Twice as many places as slots. */
@@ -27,8 +26,11 @@ export class Asks {
   readonly #correlations: Uint32Array
   readonly #targets: Int32Array
   readonly #places: Int32Array
+  /** Slots given back, a stack. */
   readonly #free: Int32Array
-  #freeCount: number
+  #freeCount = 0
+  /** Slots from here on were never used: their memory is not even touched. */
+  #slotsUsed = 0
   /** Requests that ended without an answer, oldest first: one that comes after all is dropped. */
   readonly #late = new Set<number>()
   readonly #lateMax: number
@@ -47,14 +49,13 @@ export class Asks {
     this.#correlations = new Uint32Array(max)
     this.#targets = new Int32Array(max)
     this.#places = new Int32Array(max)
-    this.#deadlines = new Float64Array(max).fill(Infinity)
+    this.#open = new Uint8Array(max)
+    this.#deadlines = new Float64Array(max)
     this.#free = new Int32Array(max)
-    for (let i = 0; i < max; i++) this.#free[i] = max - 1 - i
-    this.#freeCount = max
   }
 
   get count (): number {
-    return this.#max - this.#freeCount
+    return this.#slotsUsed - this.#freeCount
   }
 
   /** When {@link expire} is to be called next: no request expires sooner. */
@@ -69,20 +70,20 @@ export class Asks {
    * @throws AssertionError  the asker has an open request with this correlation: its defect
    */
   open (asker: ActorId, correlation: number, target: ActorId, place: Place, deadline: number): boolean {
-    if (this.#freeCount === 0) return false
+    if (this.count === this.#max) return false
     if (this.#late.size > 0) this.#late.delete(lateKey(asker, correlation))
     let at = this.#hash(asker, correlation)
     for (let found; (found = this.#table[at]!) !== 0; at = (at + 1) & this.#mask) {
       assert(this.#askers[found - 1] !== asker || this.#correlations[found - 1] !== correlation >>> 0, 'correlation is in use')
     }
-    const slot = this.#free[--this.#freeCount]!
+    const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#slotsUsed++
     this.#table[at] = slot + 1
     this.#askers[slot] = asker
     this.#correlations[slot] = correlation
     this.#targets[slot] = target
     this.#places[slot] = place
+    this.#open[slot] = 1
     this.#deadlines[slot] = deadline
-    if (slot >= this.#slotsUsed) this.#slotsUsed = slot + 1
     if (deadline < this.#next) this.#next = deadline
     return true
   }
@@ -111,7 +112,7 @@ export class Asks {
     this.#next = Infinity
     this.#endAll(slot => this.#deadlines[slot]! <= now, end)
     for (let slot = 0; slot < this.#slotsUsed; slot++) {
-      if (this.#deadlines[slot]! < this.#next) this.#next = this.#deadlines[slot]!
+      if (this.#open[slot] === 1 && this.#deadlines[slot]! < this.#next) this.#next = this.#deadlines[slot]!
     }
   }
 
@@ -132,7 +133,7 @@ export class Asks {
 
   #endAll (matches: (slot: number) => boolean, end: AskEnd): void {
     for (let slot = 0; slot < this.#slotsUsed && this.count > 0; slot++) {
-      if (this.#deadlines[slot] !== Infinity && matches(slot)) this.#end(slot, end)
+      if (this.#open[slot] === 1 && matches(slot)) this.#end(slot, end)
     }
   }
 
@@ -146,7 +147,7 @@ export class Asks {
   }
 
   #close (slot: number, at: number): void {
-    this.#deadlines[slot] = Infinity
+    this.#open[slot] = 0
     this.#free[this.#freeCount++] = slot
     // Closes the gap: moves back each later entry of the run that would not be found across it.
     let gap = at
