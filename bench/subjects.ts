@@ -53,7 +53,7 @@ export async function startRingmq (options: RingmqOptions): Promise<Subject> {
   const server = await Server.start({
     name: 'ringmq',
     command: process.execPath,
-    args: ['src/cli/main.ts', 'broker', '--bind-port', String(port), '--data-dir', dataDir, '--log-flush', options.flush, ...options.threads === undefined ? [] : ['--threads', String(options.threads)]],
+    args: ['-r', './scripts/node-version.cjs', 'src/cli/main.ts', 'broker', '--bind-port', String(port), '--data-dir', dataDir, '--log-flush', options.flush, ...options.threads === undefined ? [] : ['--threads', String(options.threads)]],
     cwd: projectRoot,
     ...options.env === undefined ? {} : { env: options.env },
     logFile: `${dataDir}.log`
