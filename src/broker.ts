@@ -22,7 +22,7 @@ import type { OnRuntimeEvent } from './runtime/runtime-event.ts'
 import { Supervisor } from './runtime/supervisor.ts'
 
 /** A thread whose heap grows beyond this is ended and replaced, before the machine runs out of memory. */
-const resourceLimits = { maxOldGenerationSizeMb: 2048 }
+const resourceLimits = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 6 }
 const reserveMs = 60_000
 
 export interface BrokerHooks {

@@ -38,7 +38,7 @@ import { apis } from './protocol/apis.ts'
 import { Scans } from './scans.ts'
 import type { Actor } from './runtime/actor.ts'
 import type { ActorContext } from './runtime/cell.ts'
-import type { SystemStats } from './runtime/system-options.ts'
+import { systemLimits, type SystemStats } from './runtime/system-options.ts'
 import { Credits } from './runtime/credit.ts'
 import type { Placer, Program, RunningProgram, ThreadContext } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
@@ -46,8 +46,8 @@ import { logRuntimeEvents } from './runtime-log.ts'
 /** The metadata log lies among the others, under an id that no topic can get. */
 const metadataTopicId = '0'.repeat(31) + '1'
 
-/** Requests and bytes that one partition may have from one thread's connections at a time. */
-const creditPerPartition = { countMax: 1024, bytesMax: 8 * 1024 * 1024 }
+/** Bytes that one partition may have from one thread's connections at a time; requests: its share of the partition's mailbox. */
+const creditBytesMax = 8 * 1024 * 1024
 /** What a partition refuses above, whoever sends: several threads' credit together. */
 const pendingBytesMax = 64 * 1024 * 1024
 const requestMemoryBytes = 64 * 1024 * 1024
@@ -145,6 +145,7 @@ class Reactor {
       metrics: async () => await metricsPage(init.metrics, apiName),
       clusterStatus: () => this.#clusterStatus()
     })
+    const credits = new Credits({ countMax: Math.floor(systemLimits.mailboxRequestsMax / this.#context.threads), bytesMax: creditBytesMax })
     const network = new Network({
       broker: init.broker,
       controller: controllerId(threads),
@@ -157,7 +158,7 @@ class Reactor {
       brokerSettings: brokerSettings(config),
       topicDefaults: topicDefaults(config),
       partitionDirectory: (topicId, partition) => this.#partitionDirectory(topicId, partition)
-    }, { self: context.self, runtime: system, credits: new Credits(creditPerPartition), reader: this.#fetchReader(), http, metrics: this.#metrics, logger: this.#logger })
+    }, { self: context.self, runtime: system, credits, reader: this.#fetchReader(), http, metrics: this.#metrics, logger: this.#logger })
     this.#network = network
     return network
   }

@@ -73,8 +73,9 @@ export class Connection {
   #filled = 0
   /** Bytes of the whole frame with its prefix; 0 while the prefix itself is incomplete. */
   #frameBytes = 0
-  /** Whole frames that came with one that was not admitted, in order; the first is offered again on resume. */
+  /** A frame was not admitted. It stands in `#assembly` at `#stalledAt`, what came behind it follows; it is offered again on resume. */
   #stalled = false
+  #stalledAt = 0
   #waitingForMemory = false
   #paused = false
   #sniffed = false
@@ -183,9 +184,8 @@ export class Connection {
     if (this.#stalled) {
       this.#stalled = false
       const assembly = this.#assembly!
-      const filled = this.#filled
       this.#assembly = undefined
-      this.#consume(assembly, filled, true)
+      this.#consume(assembly, this.#stalledAt, this.#filled, true)
       // Within a `receive` the requests just handed on still wait in mailboxes, as views of these bytes, until it is over.
       if (this.#assembly !== assembly) setImmediate(() => this.#pool.release(assembly))
     }
@@ -240,10 +240,10 @@ export class Connection {
     }
     const assembly = this.#assembly
     if (assembly === undefined) {
-      this.#consume(buffer, count, false)
+      this.#consume(buffer, 0, count, false)
     } else if (buffer !== this.#shared) {
       this.#assembly = undefined
-      this.#consume(assembly, this.#filled + count, true)
+      this.#consume(assembly, 0, this.#filled + count, true)
       if (this.#assembly !== assembly) this.#pool.release(assembly)
     } else {
       // The first read after a pause: its buffer was chosen before the frame began to be put together. Joined by a copy.
@@ -252,7 +252,7 @@ export class Connection {
       joined.set(buffer.subarray(0, count), this.#filled)
       this.#assembly = undefined
       this.#pool.release(assembly)
-      this.#consume(joined, joined.length, false)
+      this.#consume(joined, 0, joined.length, false)
     }
     return this.#canRead() || this.#stop()
   }
@@ -266,9 +266,8 @@ export class Connection {
     return false
   }
 
-  /** Handles the whole frames in `bytes[0..end)` and keeps the rest; in place, where `pooled` bytes suffice. */
-  #consume (bytes: Uint8Array, end: number, pooled: boolean): void {
-    let start = 0
+  /** Handles the whole frames in `bytes[start..end)` and keeps the rest; in place, where `pooled` bytes suffice. */
+  #consume (bytes: Uint8Array, start: number, end: number, pooled: boolean): void {
     if (!this.#sniffed && end >= 4) {
       this.#sniffed = true
       if (isHttp(bytes)) {
@@ -290,12 +289,24 @@ export class Connection {
       if (this.#socket.destroyed) return
       if (!taken) {
         this.#stalled = true
-        this.#keep(bytes, start, end, end - start, pooled)
+        this.#stall(bytes, start, end, pooled)
         return
       }
       start += 4 + size
     }
     if (start < end) this.#keep(bytes, start, end, 0, pooled)
+  }
+
+  /** Keeps frames that must wait. Pooled bytes stay where they are: with many clients waiting, each would be moved again and again. */
+  #stall (bytes: Uint8Array, start: number, end: number, pooled: boolean): void {
+    if (pooled) {
+      this.#assembly = bytes
+      this.#stalledAt = start
+      this.#filled = end
+    } else {
+      this.#stalledAt = 0
+      this.#keep(bytes, start, end, end - start, false)
+    }
   }
 
   /** Moves `bytes[start..end)`, the begin of a frame, to a buffer of its own: the copy that a split frame costs. */
@@ -317,7 +328,7 @@ export class Connection {
     // No memory to lend: what has come already is kept apart, and the client waits.
     const apart = bytes.slice(start, end)
     this.#waitingForMemory = true
-    this.#pool.wait(() => {
+    this.#pool.wait(wanted, () => {
       this.#waitingForMemory = false
       if (this.closed) return
       this.#keep(apart, 0, apart.length, frameBytes, false)

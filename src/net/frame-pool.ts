@@ -4,14 +4,14 @@
  */
 import { assert } from '../base/assert.ts'
 
-const classBytesMin = 64 * 1024
+const classBytesMin = 4 * 1024
 /** Idle buffers kept for reuse; more than that goes back to the system. */
 const idleBytesMax = 16 * 1024 * 1024
 
 export class FramePool {
   readonly #bytesMax: number
   readonly #idle = new Map<number, Uint8Array[]>()
-  readonly #waiters: Array<() => void> = []
+  readonly #waiters: Array<{ readonly bytes: number, readonly retry: () => void }> = []
   #idleBytes = 0
   #lentBytes = 0
 
@@ -26,8 +26,8 @@ export class FramePool {
    * is lent when nothing else is, so that a large request is late rather than impossible.
    */
   acquire (bytes: number): Uint8Array | undefined {
+    if (!this.#hasRoom(bytes)) return undefined
     const size = classBytes(bytes)
-    if (this.#lentBytes > 0 && this.#lentBytes + size > this.#bytesMax) return undefined
     this.#lentBytes += size
     const buffer = this.#idle.get(size)?.pop()
     if (buffer === undefined) return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
@@ -46,13 +46,17 @@ export class FramePool {
       stack.push(buffer)
       this.#idleBytes += size
     }
-    // Every waiter tries again in turn; one that still finds no room waits at the end of the line.
-    for (let count = this.#waiters.length; count > 0; count--) this.#waiters.shift()!()
+    // First come, first served: a large request is not passed by small ones for ever.
+    while (this.#waiters.length > 0 && this.#hasRoom(this.#waiters[0]!.bytes)) this.#waiters.shift()!.retry()
   }
 
-  /** Calls `retry` once when a buffer comes back. At most one call per connection is outstanding, so the list is bounded by connections. */
-  wait (retry: () => void): void {
-    this.#waiters.push(retry)
+  /** Calls `retry` once, when so much can be acquired. At most one call per connection is outstanding, so the list is bounded by connections. */
+  wait (bytes: number, retry: () => void): void {
+    this.#waiters.push({ bytes, retry })
+  }
+
+  #hasRoom (bytes: number): boolean {
+    return this.#lentBytes === 0 || this.#lentBytes + classBytes(bytes) <= this.#bytesMax
   }
 }
 

@@ -109,6 +109,26 @@ t.test('without memory for a frame its connection waits, and goes on when there 
   close()
 })
 
+t.test('frames that are not admitted one after the other stay where they are', async t => {
+  const { owner, pool, client, connections, close } = await setUp()
+  owner.refusals = 1
+  const lent = new Set<number>()
+  owner.onRefused = connection => {
+    lent.add(pool.lentBytes)
+    connection.resume()
+  }
+  // Each frame that is taken makes the next one wait.
+  owner.onFrame = () => { owner.refusals = 1 }
+  client.write(Buffer.concat(Array.from({ length: 50 }, (_, i) => frame(20, i))))
+  await framesOf(owner, 50)
+  t.same(owner.frames.map(bytes => bytes[0]), Array.from({ length: 50 }, (_, i) => i), 'in order, each once')
+  t.equal(lent.size, 1, 'in the same buffer')
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(pool.lentBytes, 0)
+  t.notOk(connections[0]!.midFrame)
+  close()
+})
+
 t.test('a length that is too large or negative closes the connection, whatever was promised', async t => {
   for (const size of [1001, 0x7fffffff, -1, -0x80000000]) {
     const { owner, pool, client, close } = await setUp({ requestBytesMax: 1000 })

@@ -1,0 +1,43 @@
+import t from 'tap'
+import { FramePool } from '../../src/net/frame-pool.ts'
+
+t.test('buffers are lent, come back and are lent again', async t => {
+  const pool = new FramePool(64 * 1024)
+  const first = pool.acquire(5000)!
+  t.ok(first.length >= 5000)
+  t.equal(pool.lentBytes, first.length)
+  pool.release(first)
+  t.equal(pool.lentBytes, 0)
+  t.equal(pool.acquire(5000)!.buffer, first.buffer, 'the same memory')
+})
+
+t.test('at its bound nothing is lent, but a request larger than the bound when nothing else is', async t => {
+  const pool = new FramePool(64 * 1024)
+  const held = pool.acquire(60_000)!
+  t.equal(pool.acquire(1), undefined)
+  pool.release(held)
+  const large = pool.acquire(1_000_000)!
+  t.ok(large.length >= 1_000_000)
+  t.equal(pool.acquire(1), undefined)
+})
+
+t.test('who waits is called in turn, as far as there is room', async t => {
+  const pool = new FramePool(64 * 1024)
+  const order: string[] = []
+  const lent: Uint8Array[] = []
+  const take = (name: string, bytes: number) => () => {
+    order.push(name)
+    lent.push(pool.acquire(bytes)!)
+  }
+  const held = [pool.acquire(32_000)!, pool.acquire(32_000)!]
+  pool.wait(60_000, take('large', 60_000))
+  pool.wait(1000, take('small', 1000))
+  pool.wait(1000, take('smaller', 1000))
+  pool.release(held[0]!)
+  t.same(order, [], 'small ones do not pass the large one that came first')
+  pool.release(held[1]!)
+  t.same(order, ['large'])
+  pool.release(lent[0]!)
+  t.same(order, ['large', 'small', 'smaller'])
+  t.notOk(lent.includes(undefined as never), 'there was room for each that was called')
+})
