@@ -21,8 +21,11 @@ import { logRuntimeEvents } from './runtime-log.ts'
 import type { OnRuntimeEvent } from './runtime/runtime-event.ts'
 import { Supervisor } from './runtime/supervisor.ts'
 
-/** A thread whose heap grows beyond this is ended and replaced, before the machine runs out of memory. */
-const resourceLimits = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 6 }
+/**
+ * A thread whose heap grows beyond this is ended and replaced, before the machine runs out of memory. Nearly all that a thread
+ * allocates is garbage within milliseconds, so its nursery need not grow to the 48 MiB that V8 would let it have.
+ */
+const resourceLimits = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 12 }
 const reserveMs = 60_000
 
 export interface BrokerHooks {

@@ -1,6 +1,7 @@
 /**
- * Buffers for reads, lent and given back: the same memory again and again. Sizes are powers of two. Beyond the bound a read
- * gets a small buffer of its own rather than wait for a lease that a slow client holds.
+ * Buffers for reads, lent and given back: the same memory again and again. Sizes are quarter steps between powers of two, as
+ * most reads want a power of two and a little more. Beyond the bound a read gets a small buffer of its own rather than wait
+ * for a lease that a slow client holds.
  */
 import { assert } from '../base/assert.ts'
 import type { ReadLease } from './segment-reader.ts'
@@ -48,12 +49,12 @@ export class ReadBuffers {
 
   /** Returns a buffer of at least `wanted` bytes; a smaller one if memory is short and it need not be `exactly` so much. */
   take (wanted: number, exactly: boolean): ReadBuffer {
+    let power = classBytesMin
     let sizeClass = 0
-    let size = classBytesMin
-    while (size < wanted) {
-      size *= 2
-      sizeClass++
-    }
+    for (; power * 2 < wanted; power *= 2) sizeClass += 4
+    const quarters = Math.max(0, Math.ceil((wanted - power) / (power / 4)))
+    sizeClass += quarters
+    const size = power + quarters * power / 4
     const free = this.#free[sizeClass]?.pop()
     if (free !== undefined) return free
     if (this.#bytes + size > this.#bytesMax) this.#dropFree(this.#bytes + size - this.#bytesMax)

@@ -6,7 +6,7 @@ import { assert } from '../base/assert.ts'
 
 const classBytesMin = 4 * 1024
 /** Idle buffers kept for reuse; more than that goes back to the system. */
-const idleBytesMax = 16 * 1024 * 1024
+const idleBytesMax = 6 * 1024 * 1024
 
 export class FramePool {
   readonly #bytesMax: number
