@@ -43,6 +43,7 @@ export interface Outbox extends EffectSink {
   ask (to: ActorId, message: Request, deadlineMs: number): void
   /** Delivers `message` to this actor after at least `delayMs`. It may be late; a restart forgets it. */
   timer (delayMs: number, message: Message): TimerId
+  /** Forgets a timer. One that was due in this turn may be on its way already, and comes. */
   cancel (timer: TimerId): void
   /** Asks for one {@link turnEnd} at the end of this loop turn; asking twice in a turn gives one. */
   turnEnd (): void

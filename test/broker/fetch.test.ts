@@ -170,3 +170,31 @@ t.test('a client with another leader epoch is told so', async t => {
   const oldest = await offsetAt(client, 'orders', -2)
   t.match(oldest, { offset: 0, leaderEpoch }, 'a record keeps the epoch it was written in')
 })
+
+t.test('a message and the end of the wait in the same moment: one answer, memory given back once', async t => {
+  const broker = await openBroker(t, { dataDir: await temporaryFolder(t), threads: 2, logFlush: 'os' })
+  const [producer, consumers] = [await openClient(t, broker), await Promise.all(Array.from({ length: 8 }, async () => await openClient(t, broker)))]
+  await createTopic(producer, 'orders')
+  let sending = true
+  const produced = (async () => {
+    let count = 0
+    for (; sending; count++) t.equal((await append(producer, 'orders', 0, batchOf([`${count}`]))).errorCode, 0)
+    return count
+  })()
+  // Waits of one and two milliseconds, about as long as the next message takes.
+  const read = await Promise.all(consumers.map(async (client, i) => {
+    const values: string[] = []
+    for (let round = 0; round < 250; round++) {
+      const partition = partitionsOf(await fetchFrom(client, [{ topic: 'orders', offset: values.length }], { maxWaitMs: 1 + (round + i) % 2 })).get('orders/0')!
+      t.equal(partition.errorCode, 0)
+      values.push(...valuesOf(partition.records))
+    }
+    return values
+  }))
+  sending = false
+  const count = await produced
+  for (const values of read) {
+    t.ok(values.length <= count)
+    t.same(values, values.map((_, i) => `${i}`), 'each message once, in order')
+  }
+})

@@ -204,14 +204,15 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     // Else the partition had no room for one that waits, and answered at once: asking again would go round in a circle until time is up.
   }
 
-  /** The client has waited long enough. */
+  /** The client has waited long enough, or is gone. A timer that was due before it was cancelled says so too late. */
   timeUp (): void {
+    if (this.#phase !== 'watch') return
     this.#stopWatching()
     this.#read()
   }
 
   abandoned (): void {
-    if (this.#phase === 'watch') this.timeUp()
+    this.timeUp()
   }
 
   #stopWatching (): void {
