@@ -175,10 +175,10 @@ t.test('a message and the end of the wait in the same moment: one answer, memory
   const broker = await openBroker(t, { dataDir: await temporaryFolder(t), threads: 2, logFlush: 'os' })
   const [producer, consumers] = [await openClient(t, broker), await Promise.all(Array.from({ length: 8 }, async () => await openClient(t, broker)))]
   await createTopic(producer, 'orders')
-  let sending = true
+  const end = new AbortController()
   const produced = (async () => {
     let count = 0
-    for (; sending; count++) t.equal((await append(producer, 'orders', 0, batchOf([`${count}`]))).errorCode, 0)
+    for (; !end.signal.aborted; count++) t.equal((await append(producer, 'orders', 0, batchOf([`${count}`]))).errorCode, 0)
     return count
   })()
   // Waits of one and two milliseconds, about as long as the next message takes.
@@ -191,7 +191,7 @@ t.test('a message and the end of the wait in the same moment: one answer, memory
     }
     return values
   }))
-  sending = false
+  end.abort()
   const count = await produced
   for (const values of read) {
     t.ok(values.length <= count)
