@@ -14,6 +14,8 @@ export class FramePool {
   readonly #waiters: Array<{ readonly bytes: number, readonly retry: () => void }> = []
   #idleBytes = 0
   #lentBytes = 0
+  #serving = false
+  #again = false
 
   constructor (bytesMax: number) {
     this.#bytesMax = bytesMax
@@ -46,8 +48,23 @@ export class FramePool {
       stack.push(buffer)
       this.#idleBytes += size
     }
-    // First come, first served: a large request is not passed by small ones for ever.
-    while (this.#waiters.length > 0 && this.#hasRoom(this.#waiters[0]!.bytes)) this.#waiters.shift()!.retry()
+    this.#serve()
+  }
+
+  /** Calls everyone for whom there is room, in turn; a large request that must wait on does not hold up the small ones behind it. */
+  #serve (): void {
+    // What is called may give a buffer back: then all are looked at once more.
+    this.#again = true
+    if (this.#serving) return
+    this.#serving = true
+    while (this.#again) {
+      this.#again = false
+      for (let i = 0; i < this.#waiters.length && this.#hasRoom(classBytesMin);) {
+        if (this.#hasRoom(this.#waiters[i]!.bytes)) this.#waiters.splice(i, 1)[0]!.retry()
+        else i++
+      }
+    }
+    this.#serving = false
   }
 
   /** Calls `retry` once, when so much can be acquired. At most one call per connection is outstanding, so the list is bounded by connections. */

@@ -116,9 +116,10 @@ export class Session implements ConnectionOwner {
     }
     const written = this.#writer.finish()
     for (let i = 0; i < written.length; i++) connection.write(written[i]!)
-    // Most often the kernel takes all of it within the call, and the same memory holds the next answers.
-    if (connection.flush()) this.#writer.takeBack()
+    // From here on lenders are told, and requests that waited are handled: what they answer wants a flush of its own.
     this.#dirty = false
+    // Most often the kernel takes all of it within the call, and the same memory holds the next answers.
+    if (connection.flush()) this.#writer.takeBack(written)
     this.#goOn()
   }
 

@@ -39,6 +39,7 @@ export class Writer {
   /** Where what was written since the last {@link finish} begins in the block, and where what that one gave out did. */
   #runStart = 0
   #givenStart = 0
+  #given: Uint8Array[] | undefined
 
   /** @param bytes  size of a block; one value larger than that gets a block of its own */
   constructor (bytes: number = blockBytes) {
@@ -80,12 +81,14 @@ export class Writer {
     this.#partsBytes = 0
     this.#givenStart = this.#runStart
     this.#runStart = this.#position
+    this.#given = parts
     return parts
   }
 
-  /** The parts that the last {@link finish} gave out have been used: the same memory takes what comes next. */
-  takeBack (): void {
-    assert(this.bytes === 0, 'only what was given out last can be taken back')
+  /** These parts have been used: if {@link finish} gave out nothing since, the same memory takes what comes next. */
+  takeBack (parts: Uint8Array[]): void {
+    if (parts !== this.#given) return
+    assert(this.bytes === 0, 'nothing is being written')
     this.#position = this.#start = this.#runStart = this.#givenStart
   }
 
