@@ -198,3 +198,16 @@ t.test('a message and the end of the wait in the same moment: one answer, memory
     t.same(values, values.map((_, i) => `${i}`), 'each message once, in order')
   }
 })
+
+t.test('a request that waited for the fetches before it, and is answered in the moment they leave, is answered', async t => {
+  const client = await openClient(t, await openBroker(t))
+  await createTopic(client, 'orders')
+  await append(client, 'orders', 0, batchOf(['a']))
+  for (let round = 0; round < 50; round++) {
+    const sessions = await Promise.all([
+      fetchFrom(client, [{ topic: 'orders' }]), fetchFrom(client, [{ topic: 'orders' }]),
+      fetchFrom(client, [{ topic: 'orders' }], { sessionId: 99, sessionEpoch: 5 })
+    ])
+    t.same(sessions.map(({ errorCode }) => errorCode), [0, 0, ErrorCode.FETCH_SESSION_ID_NOT_FOUND])
+  }
+})
