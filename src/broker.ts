@@ -2,17 +2,17 @@
  * A whole broker: starts the threads, places the actors that are there once, and stops everything in order.
  *
  * ```
- *  data folder locked -> port reserved -> threads -> votes, controller, groups -> partitions (placed by the controller) -> listeners
+ *  data folder locked -> port reserved --+-> votes -> controller, groups -> partitions (placed by the controller) -> listeners
+ *  threads spawned -> modules loaded ----+
  * ```
  */
 import { availableParallelism, hostname } from 'node:os'
 import { brokerConfig, type BrokerConfig, type SettingName } from './base/config.ts'
 import type { ThreadIndex } from './base/ids.ts'
-import { loggerOptions, openLog, type Logger, type LogOutput } from './base/logger.ts'
+import { loggerOptions, openLog, type Logger } from './base/logger.ts'
 import { createMetrics, MetricRow } from './base/metrics.ts'
 import { cryptoChance, uuidHex } from './base/prng.ts'
-import { DataDirectory } from './log/data-directory.ts'
-import { diskQuotas, RealDisk } from './log/disk.ts'
+import type { DataDirectory } from './log/data-directory.ts'
 import { canSharePort, reservePort } from './net/listener.ts'
 import { controllerName, groupsName, listenerName, votesName, type ReactorInit, type ReactorSpec } from './places.ts'
 import type { LocalRuntime } from './runtime/local-runtime.ts'
@@ -35,6 +35,7 @@ export interface BrokerHooks {
 
 /** Number of the only broker of a cluster of one. */
 const nodeNumber = 1
+const edge: ReactorSpec = { type: 'network' }
 
 export interface Broker {
   readonly host: string
@@ -70,22 +71,73 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}, h
   const config = brokerConfig(portOption === undefined ? settings : { ...settings, bindPort: portOption })
   const log = openLog(loggerOptions(config), { node: config.nodeId })
   const inMemory = config.dataDir === 'memory'
-  const directory = inMemory ? undefined : await openDirectory(config)
+  const threads = inMemory ? 1 : threadsOf(config)
+  const metrics = createMetrics(1 + threads)
+  const logEvent = logRuntimeEvents(log.logger, new MetricRow(metrics, 0))
+  const onEvent: OnRuntimeEvent = event => {
+    logEvent(event)
+    if (event.kind !== 'thread-stuck') return
+    log.flush()
+    hooks.onStuck?.()
+  }
+  const place = findPlace(config, inMemory)
+  const init = place.then(({ directory, port }) => reactorInit(config, threads, metrics, directory, port))
   try {
-    const port = await reservePort(config.bindAddr, config.bindPort)
-    return await start(config, port, directory, log, hooks)
+    const runtime = inMemory
+      ? await startHere(await init)
+      : await Supervisor.start({ threads, program: reactorUrl(), init, edge, resourceLimits, onEvent })
+    const { directory, port } = await place
+    try {
+      await placeActors(runtime, config, port, canSharePort ? threads : 1)
+    } catch (error) {
+      await runtime.close()
+      throw error
+    }
+    const reserve = directory === undefined ? undefined : keepReserve(directory, log.logger)
+    let closing: Promise<void> | undefined
+    return {
+      host: (await init).broker.host,
+      port,
+      address: `${config.bindAddr}:${port}`,
+      clusterId: (await init).broker.clusterId,
+      threads,
+      close: () => {
+        closing ??= (async () => {
+          clearInterval(reserve)
+          await runtime.close()
+          await directory?.close(true)
+          await log.close()
+        })()
+        return closing
+      }
+    }
   } catch (error) {
     // Not a clean stop: whatever the last run left stays as it was found.
-    await directory?.close(false)
+    await place.then(async ({ directory }) => await directory?.close(false), () => {})
     await log.close()
     throw error
   }
 }
 
-async function start (config: BrokerConfig, port: number, directory: DataDirectory | undefined, log: LogOutput, hooks: BrokerHooks): Promise<Broker> {
-  const threads = directory === undefined ? 1 : config.threads > 0 ? config.threads : availableParallelism()
-  const metrics = createMetrics(1 + threads)
-  const init: ReactorInit = {
+/** What a broker has for itself on its machine. */
+interface Place {
+  readonly directory: DataDirectory | undefined
+  readonly port: number
+}
+
+/** Locks the folder, then makes sure of the port. Threads that have been spawned load their modules meanwhile. */
+async function findPlace (config: BrokerConfig, inMemory: boolean): Promise<Place> {
+  const directory = inMemory ? undefined : await openDirectory(config)
+  try {
+    return { directory, port: await reservePort(config.bindAddr, config.bindPort) }
+  } catch (error) {
+    await directory?.close(false)
+    throw error
+  }
+}
+
+function reactorInit (config: BrokerConfig, threads: number, metrics: SharedArrayBuffer, directory: DataDirectory | undefined, port: number): ReactorInit {
+  return {
     config,
     metrics,
     threads,
@@ -99,52 +151,18 @@ async function start (config: BrokerConfig, port: number, directory: DataDirecto
     },
     bootId: directory?.bootId ?? ''
   }
-  const edge: ReactorSpec = { type: 'network' }
-  const logEvent = logRuntimeEvents(log.logger, new MetricRow(metrics, 0))
-  const onEvent: OnRuntimeEvent = event => {
-    logEvent(event)
-    if (event.kind !== 'thread-stuck') return
-    log.flush()
-    hooks.onStuck?.()
-  }
-  const runtime = directory === undefined
-    ? await startHere(init, edge)
-    : await Supervisor.start({ threads, program: reactorUrl(), init, edge, resourceLimits, onEvent })
-  try {
-    await placeActors(runtime, config, port, canSharePort ? threads : 1)
-  } catch (error) {
-    await runtime.close()
-    throw error
-  }
-  const reserve = directory === undefined ? undefined : keepReserve(directory, log.logger)
-  let closing: Promise<void> | undefined
-  return {
-    host: init.broker.host,
-    port,
-    address: `${config.bindAddr}:${port}`,
-    clusterId: init.broker.clusterId,
-    threads,
-    close: () => {
-      closing ??= (async () => {
-        clearInterval(reserve)
-        await runtime.close()
-        await directory?.close(true)
-        await log.close()
-      })()
-      return closing
-    }
-  }
 }
 
 /** Runs everything on this thread. Only then does it load what reactors run. */
-async function startHere (init: ReactorInit, edge: ReactorSpec): Promise<LocalRuntime> {
+async function startHere (init: ReactorInit): Promise<LocalRuntime> {
   const [{ LocalRuntime }, { program }] = await Promise.all([import('./runtime/local-runtime.ts'), import('./reactor.ts')])
   return await LocalRuntime.start({ program, init, edge })
 }
 
 /** Locks the folder. A new one becomes a cluster of its own, of one broker. */
 async function openDirectory (config: BrokerConfig): Promise<DataDirectory> {
-  const disk = new RealDisk(diskQuotas(poolSize(), config.threads > 0 ? config.threads : availableParallelism()))
+  const [{ DataDirectory }, { diskQuotas, RealDisk }] = await Promise.all([import('./log/data-directory.ts'), import('./log/disk.ts')])
+  const disk = new RealDisk(diskQuotas(poolSize(), threadsOf(config)))
   const directory = await DataDirectory.open({ path: config.dataDir, disk, chance: cryptoChance, lock: true })
   if (directory.identity.clusterId === undefined) await directory.identify(uuidHex(cryptoChance), nodeNumber)
   return directory
@@ -157,23 +175,28 @@ function keepReserve (directory: DataDirectory, logger: Logger): NodeJS.Timeout 
   return setInterval(fill, reserveMs).unref()
 }
 
+function threadsOf ({ threads }: BrokerConfig): number {
+  return threads > 0 ? threads : availableParallelism()
+}
+
 /** What libuv was told when the process began; embedded in another program it may be the default. */
 function poolSize (): number {
   return Number(process.env.UV_THREADPOOL_SIZE ?? 4)
 }
 
-/** The order gives the actors the ids that the reactors know: behind those of the network actors. */
+/** The order of the calls gives the actors the ids that the reactors know: behind those of the network actors. */
 async function placeActors (placer: Placer, config: BrokerConfig, port: number, listeners: number): Promise<void> {
-  const first = 0 as ThreadIndex
-  const place = async (name: string, spec: ReactorSpec, thread: ThreadIndex = first): Promise<void> => {
-    await placer.place(name, spec as ActorSpec, thread)
+  const place = async (name: string, spec: ReactorSpec, thread = 0): Promise<void> => {
+    await placer.place(name, spec as ActorSpec, thread as ThreadIndex)
   }
+  // The controller asks for its vote as soon as it runs. Listeners wait for the controller by themselves.
   await place(votesName, { type: 'votes' })
-  await place(controllerName, { type: 'controller' })
-  await place(groupsName, { type: 'groups' })
-  for (let thread = 0; thread < listeners; thread++) {
-    await place(listenerName(thread), { type: 'listener', host: config.bindAddr, port, reusePort: listeners > 1 }, thread as ThreadIndex)
-  }
+  await Promise.all([
+    place(controllerName, { type: 'controller' }),
+    place(groupsName, { type: 'groups' }),
+    ...Array.from({ length: listeners }, (_, thread) =>
+      place(listenerName(thread), { type: 'listener', host: config.bindAddr, port, reusePort: listeners > 1 }, thread))
+  ])
 }
 
 function advertisedHost ({ advertisedAddr, bindAddr }: BrokerConfig): string {

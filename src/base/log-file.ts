@@ -7,7 +7,6 @@ import { closeSync, createReadStream, createWriteStream, mkdirSync, openSync, ty
 import { readdir, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
 import { systemClock } from './clock.ts'
 
 export interface LogFileOptions {
@@ -69,6 +68,7 @@ async function setAside (path: string): Promise<void> {
 
 /** Compresses the files set aside that nobody writes to any more, and deletes those that are too many or too old. */
 export async function sweepLogFiles (options: LogFileOptions): Promise<void> {
+  const { createGzip } = await import('node:zlib') // late: most brokers never compress a log file
   const folder = dirname(options.path)
   const prefix = `${stem(options.path)}-`
   const names = (await readdir(folder)).filter(name => name.startsWith(prefix) && /\d{4}-\d{2}-\d{2}T[\d-]+\.\d+Z\.log(\.gz)?$/.test(name)).sort().reverse()

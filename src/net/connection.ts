@@ -14,7 +14,7 @@
  */
 import net from 'node:net'
 import { assert } from '../base/assert.ts'
-import type { FramePool } from './frame-pool.ts'
+import type { FramePool, FrameWaiter } from './frame-pool.ts'
 import type { Joiner } from './joiner.ts'
 
 /** A frame grows in steps of this size at first, so that a length that lies costs no memory. */
@@ -50,7 +50,7 @@ export interface ConnectionLimits {
   readonly unsentBytesMax: number
 }
 
-export class Connection {
+export class Connection implements FrameWaiter {
   readonly id: number
   readonly remote: string
   /** Monotonic milliseconds of the last byte in either direction, as the owner's sweep has seen it. */
@@ -76,7 +76,8 @@ export class Connection {
   /** A frame was not admitted. It stands in `#assembly` at `#stalledAt`, what came behind it follows; it is offered again on resume. */
   #stalled = false
   #stalledAt = 0
-  #waitingForMemory = false
+  /** The begin of a frame for which there is no memory yet: a copy outside of the pool, in which nothing more is read meanwhile. */
+  #apart: Uint8Array | undefined
   #paused = false
   #sniffed = false
   #http: ((chunk: Uint8Array) => void) | undefined
@@ -180,7 +181,7 @@ export class Connection {
 
   /** Offers the frame that was not admitted again, if there is one, and reads on. */
   resume (): void {
-    if (this.closed || this.#waitingForMemory || this.#draining) return
+    if (this.#socket.destroyed || this.#apart !== undefined || this.#draining) return
     if (this.#stalled) {
       this.#stalled = false
       const assembly = this.#assembly!
@@ -258,7 +259,7 @@ export class Connection {
   }
 
   #canRead (): boolean {
-    return !this.#stalled && !this.#waitingForMemory && !this.#draining && !this.#socket.destroyed
+    return !this.#stalled && this.#apart === undefined && !this.#draining && !this.#socket.destroyed
   }
 
   #stop (): boolean {
@@ -326,14 +327,15 @@ export class Connection {
       return
     }
     // No memory to lend: what has come already is kept apart, and the client waits.
-    const apart = bytes.slice(start, end)
-    this.#waitingForMemory = true
-    this.#pool.wait(wanted, () => {
-      this.#waitingForMemory = false
-      if (this.closed) return
-      this.#keep(apart, 0, apart.length, frameBytes, false)
-      this.resume()
-    })
+    if (this.#pool.wait(this, wanted, kept)) this.#apart = bytes.slice(start, end)
+    else this.destroy('no memory left for its request: too many clients send large ones at once')
+  }
+
+  memoryFree (): void {
+    const apart = this.#apart!
+    this.#apart = undefined
+    this.#keep(apart, 0, apart.length, this.#frameBytes, false)
+    this.resume()
   }
 
   #releaseAll (): void {
@@ -360,6 +362,8 @@ export class Connection {
       this.#pool.release(this.#assembly)
       this.#assembly = undefined
     }
+    this.#pool.leave(this)
+    this.#apart = undefined
     this.#owner.handleClosed(this)
     this.onClosed?.()
   }

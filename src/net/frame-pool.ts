@@ -1,6 +1,7 @@
 /**
  * Memory for requests that do not fit into one read: buffers in powers of two, reused so that the same pages are
- * touched again and again. Bounded: with `bytesMax` lent out, further connections wait until a buffer comes back.
+ * touched again and again. Bounded: with `bytesMax` lent out, further connections wait until a buffer comes back. What has
+ * come already of their requests they keep meanwhile, in all at most as much again.
  */
 import { assert } from '../base/assert.ts'
 
@@ -8,12 +9,24 @@ const classBytesMin = 4 * 1024
 /** Idle buffers kept for reuse; more than that goes back to the system. */
 const idleBytesMax = 6 * 1024 * 1024
 
+export interface FrameWaiter {
+  /** As much as was waited for can be acquired. */
+  memoryFree (): void
+}
+
+interface Wait {
+  readonly wantedBytes: number
+  readonly keptBytes: number
+}
+
 export class FramePool {
   readonly #bytesMax: number
   readonly #idle = new Map<number, Uint8Array[]>()
-  readonly #waiters: Array<{ readonly bytes: number, readonly retry: () => void }> = []
+  /** In the order in which they came. */
+  readonly #waits = new Map<FrameWaiter, Wait>()
   #idleBytes = 0
   #lentBytes = 0
+  #keptBytes = 0
   #serving = false
   #again = false
 
@@ -59,17 +72,34 @@ export class FramePool {
     this.#serving = true
     while (this.#again) {
       this.#again = false
-      for (let i = 0; i < this.#waiters.length && this.#hasRoom(classBytesMin);) {
-        if (this.#hasRoom(this.#waiters[i]!.bytes)) this.#waiters.splice(i, 1)[0]!.retry()
-        else i++
+      for (const [waiter, { wantedBytes }] of this.#waits) {
+        if (!this.#hasRoom(classBytesMin)) break
+        if (!this.#hasRoom(wantedBytes)) continue
+        this.leave(waiter)
+        waiter.memoryFree()
       }
     }
     this.#serving = false
   }
 
-  /** Calls `retry` once, when so much can be acquired. At most one call per connection is outstanding, so the list is bounded by connections. */
-  wait (bytes: number, retry: () => void): void {
-    this.#waiters.push({ bytes, retry })
+  /**
+   * Tells `waiter`, who waits for nothing else here, once when so much can be acquired, unless it leaves before.
+   *
+   * @param keptBytes  what it keeps of its request meanwhile
+   * @returns false: those who wait keep too much already, it must give its request up
+   */
+  wait (waiter: FrameWaiter, wantedBytes: number, keptBytes: number): boolean {
+    if (this.#keptBytes + keptBytes > this.#bytesMax) return false
+    assert(!this.#waits.has(waiter), 'a connection waits for one request at a time')
+    this.#keptBytes += keptBytes
+    this.#waits.set(waiter, { wantedBytes, keptBytes })
+    return true
+  }
+
+  /** `waiter` does not wait any more, if it did. */
+  leave (waiter: FrameWaiter): void {
+    this.#keptBytes -= this.#waits.get(waiter)?.keptBytes ?? 0
+    this.#waits.delete(waiter)
   }
 
   #hasRoom (bytes: number): boolean {

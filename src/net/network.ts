@@ -39,7 +39,7 @@ const joinedBytesMax = 16 * 1024
 const sweepMs = 5000
 /** A frame that has begun must go on: a client that sends nothing for this long in the middle of one is dropped. */
 const midFrameMsMax = 60_000
-const resubscribeMs = 20
+const resubscribeMs = 5
 const subscribeDeadlineMs = 5000
 /** Of all partitions together, from one thread's clients; below what a link to another thread may hold back. */
 const bytesInFlightMax = 16 * 1024 * 1024

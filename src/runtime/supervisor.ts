@@ -49,7 +49,7 @@ export interface SupervisorOptions extends Partial<typeof supervisorDefaults> {
   readonly threads: number
   /** URL of a module that exports a `program`. */
   readonly program: URL | string
-  /** Plain data for the program on each thread. */
+  /** Plain data for the program on each thread, or a promise of it: meanwhile the threads load the program. */
   readonly init: unknown
   /** The network actor of each thread: it gets the thread's index as its id, and starts before all others. */
   readonly edge?: ActorSpec
@@ -87,6 +87,7 @@ export class Supervisor implements Placer {
   readonly #placed = new Map<ActorId, Placed>()
   /** Starts, moves and ends of one actor happen one after the other. */
   readonly #last = new Map<ActorId, Promise<unknown>>()
+  #init: unknown
   #watch: ThreadWatch | undefined
   #started = false
   #closing = false
@@ -208,6 +209,7 @@ export class Supervisor implements Placer {
       })
     }
     for (const slot of this.#slots) this.#spawn(slot)
+    this.#init = await this.#options.init
     await Promise.all(this.#slots.map(async slot => await this.#open(slot)))
     await Promise.all(this.#slots.map(async slot => await this.#startEdge(slot)))
     if (this.#slots.some(slot => slot.thread === undefined)) throw new ThreadGone('a thread ended while the others started')
@@ -227,7 +229,7 @@ export class Supervisor implements Placer {
   }
 
   #spawn (slot: Slot): void {
-    const { threads, program, init, limits = {}, resourceLimits, silentMs, startMs } = this.#options
+    const { threads, program, limits = {}, resourceLimits, silentMs, startMs } = this.#options
     slot.thread = new Thread({
       thread: slot.index,
       threads,
@@ -235,7 +237,6 @@ export class Supervisor implements Placer {
       words: this.#mesh.wordsOf(slot.index),
       links: this.#mesh.allEndsOf(slot.index),
       program: String(program),
-      init,
       beatMs: beatMsOf(silentMs),
       placeMs: startMs,
       limits
@@ -246,7 +247,7 @@ export class Supervisor implements Placer {
   }
 
   async #open (slot: Slot): Promise<void> {
-    await slot.thread!.call(this.#options.openMs, control => control.open())
+    await slot.thread!.call(this.#options.openMs, control => control.open(this.#init))
   }
 
   #becomeRunning (slot: Slot): void {

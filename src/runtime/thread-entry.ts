@@ -1,10 +1,7 @@
-/** The first module of a reactor thread: the compile cache first, as a thread does not inherit it, then all else. */
-import { enableCompileCache } from 'node:module'
+/** The first module of a reactor thread. It has the compile cache from its environment. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
+import { serveThread } from './thread.ts'
 
 assert(parentPort !== null, 'this module is a thread, not a program')
-const { compileCache } = workerData as { compileCache: string | undefined }
-if (compileCache !== undefined) enableCompileCache(compileCache)
-const { serveThread } = await import('./thread.ts')
 await serveThread(workerData, parentPort)

@@ -29,7 +29,6 @@ export interface ThreadInit {
   readonly links: readonly LinkEnds[]
   /** URL of a module that exports a `program`. */
   readonly program: string
-  readonly init: unknown
   readonly beatMs: number
   readonly placeMs: number
   readonly limits: Partial<SystemLimits>
@@ -49,8 +48,8 @@ export interface ThreadStats {
 
 /** What the supervisor calls on a thread. */
 export interface ThreadControl {
-  /** Resolves when the program has been opened. */
-  open (): Promise<void>
+  /** Resolves when the program has been opened. `init` is plain data for it. */
+  open (init: unknown): Promise<void>
   start (id: ActorId, spec: ActorSpec): Promise<void>
   stop (id: ActorId): Promise<void>
   leave (id: ActorId): Promise<void>
@@ -184,11 +183,10 @@ export async function serveThread (data: unknown, port: MessagePort): Promise<vo
     onTurnEnd: now => guard.check(now)
   })
   startBeat(new Int32Array(init.words), init.beatMs)
-  const context: ThreadContext = {
+  const context: Omit<ThreadContext, 'init'> = {
     system,
     thread: init.thread,
     threads: init.threads,
-    init: init.init,
     placer: {
       place: async (name, spec, thread) => await within(init.placeMs, remote.place(name, spec, thread)),
       remove: async name => await within(init.placeMs, remote.remove(name)),
@@ -196,7 +194,7 @@ export async function serveThread (data: unknown, port: MessagePort): Promise<vo
     }
   }
   const control: ThreadControl = {
-    open: async () => { running = await program.open(context) },
+    open: async programInit => { running = await program.open({ ...context, init: programInit }) },
     ...actorControl(system, () => running!),
     markEnd: async (id, to) => { system.markEnd(id, to) },
     connect: async ends => { system.connect(ends) },

@@ -109,6 +109,39 @@ t.test('without memory for a frame its connection waits, and goes on when there 
   close()
 })
 
+t.test('a connection that ends while it waits for memory takes none when there is some', async t => {
+  const { owner, pool, client, connections, close } = await setUp({ poolBytes: 65536 })
+  const held = pool.acquire(65536)!
+  client.on('error', () => {})
+  client.write(frame(300_000, 8))
+  while (connections[0]!.takeTraffic().read === 0) await new Promise(resolve => setTimeout(resolve, 1))
+  connections[0]!.destroy('enough')
+  connections[0]!.resume()
+  await new Promise<void>(resolve => { owner.onClosed = resolve })
+  pool.release(held)
+  t.equal(pool.lentBytes, 0)
+  t.equal(owner.frames.length, 0)
+  close()
+})
+
+t.test('a connection for whose request there is not even room to wait is closed', async t => {
+  const { owner, pool, client, connections, close } = await setUp({ poolBytes: 65536 })
+  const held = pool.acquire(65536)!
+  t.ok(pool.wait({ memoryFree: () => {} }, 1, 65536), 'others wait already')
+  client.on('error', () => {})
+  // Refused first: what stands in line for memory then is a frame that is offered again.
+  owner.refusals = 1
+  owner.onRefused = connection => connection.resume()
+  const closed = new Promise<void>(resolve => { owner.onClosed = resolve })
+  client.write(frame(300, 8))
+  await closed
+  t.match(owner.closed, /no memory left/)
+  connections[0]!.resume()
+  pool.release(held)
+  t.equal(pool.lentBytes, 0)
+  close()
+})
+
 t.test('frames that are not admitted one after the other stay where they are', async t => {
   const { owner, pool, client, connections, close } = await setUp()
   owner.refusals = 1

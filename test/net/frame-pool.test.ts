@@ -1,5 +1,5 @@
 import t from 'tap'
-import { FramePool } from '../../src/net/frame-pool.ts'
+import { FramePool, type FrameWaiter } from '../../src/net/frame-pool.ts'
 
 t.test('buffers are lent, come back and are lent again', async t => {
   const pool = new FramePool(64 * 1024)
@@ -25,14 +25,16 @@ t.test('who waits is called in turn, as far as there is room', async t => {
   const pool = new FramePool(64 * 1024)
   const order: string[] = []
   const lent: Uint8Array[] = []
-  const take = (name: string, bytes: number) => () => {
-    order.push(name)
-    lent.push(pool.acquire(bytes)!)
-  }
+  const take = (name: string, bytes: number): FrameWaiter => ({
+    memoryFree: () => {
+      order.push(name)
+      lent.push(pool.acquire(bytes)!)
+    }
+  })
   const held = [pool.acquire(32_000)!, pool.acquire(32_000)!]
-  pool.wait(60_000, take('large', 60_000))
-  pool.wait(1000, take('small', 1000))
-  pool.wait(1000, take('smaller', 1000))
+  pool.wait(take('large', 60_000), 60_000, 0)
+  pool.wait(take('small', 1000), 1000, 0)
+  pool.wait(take('smaller', 1000), 1000, 0)
   pool.release(held[0]!)
   t.same(order, ['small', 'smaller'], 'a large one that must wait on holds up nobody')
   pool.release(held[1]!)
@@ -41,4 +43,21 @@ t.test('who waits is called in turn, as far as there is room', async t => {
   pool.release(lent[1]!)
   t.same(order, ['small', 'smaller', 'large'])
   t.notOk(lent.includes(undefined as never), 'there was room for each that was called')
+})
+
+t.test('who has left is not called, and what those who wait keep is bounded', async t => {
+  const pool = new FramePool(64 * 1024)
+  const held = pool.acquire(60_000)!
+  const called: string[] = []
+  const waiter = (name: string): FrameWaiter => ({ memoryFree: () => { called.push(name) } })
+  const [first, second, third] = [waiter('first'), waiter('second'), waiter('third')]
+  t.ok(pool.wait(first, 1000, 60_000))
+  t.notOk(pool.wait(second, 1000, 10_000), 'together they would keep more than the bound')
+  pool.leave(second)
+  pool.leave(first)
+  pool.leave(first)
+  t.ok(pool.wait(third, 1000, 60_000), 'what the first kept is free again, once')
+  t.notOk(pool.wait(second, 1000, 10_000))
+  pool.release(held)
+  t.same(called, ['third'])
 })
