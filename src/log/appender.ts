@@ -36,6 +36,8 @@ export class Appender implements BlockHolder {
   #hintBlock: Block | undefined
   #hintAt = 0
   #hintOffset = -1
+  /** Where what the last read returned stands in its segment's file. */
+  readPosition = 0
   readonly #parts: Uint8Array[] = []
   /** Where the group that was taken ends in its file, and the offset after it; -1: it takes everything there is. */
   groupEndPosition = 0
@@ -47,6 +49,11 @@ export class Appender implements BlockHolder {
 
   get hasPending (): boolean {
     return this.#pending !== undefined
+  }
+
+  /** A group was taken, and it is not said yet how that ended. */
+  get groupTaken (): boolean {
+    return this.#groupLast !== undefined
   }
 
   /** Base of the segment that the next group belongs to. */
@@ -188,6 +195,7 @@ export class Appender implements BlockHolder {
     this.#hintBlock = block
     this.#hintAt = end
     this.#hintOffset = nextOffset
+    this.readPosition = block.position + at
     return bytes.subarray(at, end)
   }
 

@@ -57,6 +57,8 @@ export class LogFiles {
   #syncing: Promise<void> = Promise.resolve()
   /** Closed segments get their index files, and under `os` their sync, one after the other. */
   #retiring: Promise<void> = Promise.resolve()
+  /** The segment that a roll is making, or failed to make: its file may be there. */
+  #begun: Segment | undefined
 
   constructor (
     directory: string, disk: Disk, clock: Clock, flush: FlushMode, recovered: RecoveredLog, checkpoints: Checkpointer, snapshots: ProducerSnapshots
@@ -123,12 +125,13 @@ export class LogFiles {
     return this.#checkpoints.relax(this.state(), this.epochs)
   }
 
-  /** Puts all that is written onto the disk. */
+  /** Puts all that is written by now onto the disk: the newest file, and those before it. A roll may come meanwhile. */
   async sync (): Promise<void> {
     const { written } = this
-    await this.#retiring
-    if (!this.#trustWritten) throw this.failure
+    const before = this.#retiring
     await this.#syncFile(this.writing.file!)
+    await before
+    if (!this.#trustWritten) throw this.failure
     if (written.offset > this.synced.offset) this.synced = written
   }
 
@@ -159,7 +162,9 @@ export class LogFiles {
     if (from.preallocatedEnd > from.size) await from.file!.truncate(from.size)
     // Segments before it too: they may have been closed under `os`.
     if (waits) await this.sync()
+    this.#begun = to
     await openSegment(this.#disk, this.directory, to)
+    this.#begun = undefined
     to.firstMs = this.#clock.wallMs()
     const start: LogPoint = { offset: to.base, segmentBase: to.base, segmentSize: 0 }
     this.writing = to
@@ -197,8 +202,16 @@ export class LogFiles {
   }
 
   /** Cuts the newest file where it was cut in memory: after a write that got only part of the way. */
-  clear (): Promise<void> {
-    return cutFile(this.writing.file!, this.writing.size, true)
+  async clear (): Promise<void> {
+    await this.#removeBegun()
+    await cutFile(this.writing.file!, this.writing.size, true)
+  }
+
+  /** Once the segment before it takes batches again, the empty file of a failed roll would cut the log in two. */
+  async #removeBegun (): Promise<void> {
+    if (this.#begun === undefined) return
+    await removeSegments(this.#disk, this.directory, [this.#begun])
+    this.#begun = undefined
   }
 
   /** Replaces the newest file by a synced copy: pages that a failed sync touched may be marked clean and lost. */
@@ -206,12 +219,16 @@ export class LogFiles {
     const segment = this.writing
     const file = segment.file!
     const path = segmentPath(this.directory, segment.base, 'log')
+    await this.#removeBegun()
+    // Under `interval` one may hold what was written and is cut now.
+    await this.#snapshots.truncate(this.written.offset)
     await copyFile(this.#disk, file, path, segment.size)
     // From the rename on the file is shorter than an earlier checkpoint may claim.
     await this.saveState()
     await cutIndexes(this.#disk, this.directory, segment, segment.index!.count)
     await this.#disk.rename(`${path}.new`, path)
     await this.#disk.syncFolder(this.directory)
+    segment.file = undefined
     await file.close()
     await openSegment(this.#disk, this.directory, segment)
   }

@@ -468,7 +468,7 @@ export class Log implements Effect {
     const unwritten = offset >= this.durableEndOffset
     const memory = this.#appender.read(offset, endOffset, maxBytes, unwritten)
     if (unwritten && memory === undefined) return undefined
-    return planRead(this.segments, offset, endOffset, this.highWatermark, memory)
+    return planRead(this.segments, offset, endOffset, this.highWatermark, memory, this.#appender.readPosition)
   }
 
   /**
@@ -481,7 +481,7 @@ export class Log implements Effect {
     let sound = this.#cutWanted === undefined && (this.#refusal === undefined || this.#refusal === 'full')
     this.#refusal = 'closed'
     await this.#group.settled()
-    if (this.#busy === 'write') {
+    if (this.#appender.groupTaken) {
       if (this.#group.takeError() === undefined) this.#groupWritten()
       else {
         this.#appender.groupFailed()

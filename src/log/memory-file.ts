@@ -46,7 +46,7 @@ export class SparseBytes {
 
   clone (): SparseBytes {
     const copy = new SparseBytes()
-    copy.#chunks = this.#chunks.map(chunk => chunk?.slice())
+    copy.#chunks = this.#chunks.map(chunk => chunk === undefined ? undefined : new Uint8Array(chunk))
     copy.size = this.size
     return copy
   }
@@ -83,7 +83,7 @@ export class MemoryFile {
 
   write (bytes: Uint8Array, position: number): void {
     this.current.write(bytes, position)
-    if (this.#durable !== undefined) this.#changes.push({ bytes: bytes.slice(), position })
+    if (this.#durable !== undefined) this.#changes.push({ bytes: new Uint8Array(bytes), position })
   }
 
   truncate (size: number): void {

@@ -51,9 +51,12 @@ export class ProducerSnapshots {
     while (this.#offsets.length > keptMax) await this.#disk.remove(this.#path(this.#offsets.shift()!))
   }
 
-  /** The log now ends at `end`: snapshots behind it are of a history that is gone. */
+  /** The log now ends at `end`: snapshots behind it are of a history that is gone. Durable, because the log may grow past them again. */
   async truncate (end: Offset): Promise<void> {
-    for (const offset of this.#offsets) if (offset > end) await this.#disk.remove(this.#path(offset))
+    const gone = this.#offsets.filter(offset => offset > end)
+    if (gone.length === 0) return
+    for (const offset of gone) await this.#disk.remove(this.#path(offset))
+    await this.#disk.syncFolder(this.#directory)
     this.#offsets = this.#offsets.filter(offset => offset <= end)
   }
 

@@ -24,18 +24,19 @@ export interface ReadPlan {
 /** The newest bytes of a log are in the page cache: they were written a moment ago. */
 const hotBytes = 32 << 20
 
-/** Returns where `offset`, which is in the log, is to be read. */
+/** Returns where `offset`, which is in the log, is to be read. `memoryPosition`: where what is in `memory` stands in its segment's file. */
 export function planRead (
-  segments: readonly Segment[], offset: Offset, endOffset: Offset, highWatermark: Offset, memory: Uint8Array | undefined
+  segments: readonly Segment[], offset: Offset, endOffset: Offset, highWatermark: Offset, memory: Uint8Array | undefined, memoryPosition: number
 ): ReadPlan {
   const newest = segments.at(-1)!
   const segment = offset >= newest.base ? newest : segmentOf(segments, offset)
-  const position = segment.index === undefined ? 0 : segment.index.floorPosition(offset)
+  const exact = memory !== undefined
+  const position = exact ? memoryPosition : segment.index === undefined ? 0 : segment.index.floorPosition(offset)
   return {
     segmentBase: segment.base,
     fileId: segment.fileId,
     position,
-    indexed: segment.index !== undefined,
+    indexed: exact || segment.index !== undefined,
     bytes: segment.writtenSize - position,
     offset,
     endOffset,

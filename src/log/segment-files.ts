@@ -11,12 +11,18 @@ import { timeEntryBytes, TimeIndex } from './time-index.ts'
 
 const copyBytes = 1 << 20
 
-/** Opens a segment's file for writing; creates it durably if it is new. */
+/** Opens a segment's file for writing; creates it durably if it is new. After an error the file is closed, and may be there. */
 export async function openSegment (disk: Disk, directory: string, segment: Segment): Promise<void> {
   const isNew = segment.fileId === 0
-  segment.file = await disk.open(segmentPath(directory, segment.base, 'log'), 'write')
-  segment.fileId = (await segment.file.stat()).id
-  if (isNew) await disk.syncFolder(directory)
+  const file = await disk.open(segmentPath(directory, segment.base, 'log'), 'write')
+  try {
+    segment.fileId = (await file.stat()).id
+    if (isNew) await disk.syncFolder(directory)
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+  segment.file = file
 }
 
 /** Syncs what an unclean stop may have left unsynced: from the segment that holds the durable point on. */

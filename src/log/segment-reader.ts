@@ -40,6 +40,7 @@ interface OpenFile {
   readonly file: DiskFile
   /** Of a closed segment, loaded when a plan needs it. */
   index: OffsetIndex | undefined
+  /** Reads, and opens whose read comes next: the descriptor stays theirs, in the cache or out of it. */
   users: number
   /** Counts up with each use of any file: the lowest is the one to close. */
   lastUse: number
@@ -90,8 +91,8 @@ export class SegmentReader {
     assert(plan.memory === undefined, 'bytes in memory need no reading')
     const key = segmentPath(directory, plan.segmentBase, 'log')
     const open = this.#files.get(key)
-    if (open !== undefined && open.fileId === plan.fileId && (plan.indexed || open.index !== undefined)) {
-      this.#readFile(open, plan, maxBytes, minOneBatch, done)
+    if (open !== undefined && canServe(open, plan)) {
+      this.#readFile(this.#use(open), plan, maxBytes, minOneBatch, done)
       return
     }
     this.#open(directory, key, plan).then(
@@ -100,31 +101,32 @@ export class SegmentReader {
     )
   }
 
-  /** Copies bytes that are valid only now, such as a plan's `memory`, into a buffer that may be kept until it is released. */
-  copy (bytes: Uint8Array): ReadLease {
-    const buffer = this.#buffers.take(bytes.length, true)
+  /** Copies bytes that are valid only now, such as a plan's `memory`, into a buffer that may be kept until it is released; undefined while memory is short. */
+  copy (bytes: Uint8Array): ReadLease | undefined {
+    const buffer = this.#buffers.take(bytes.length, false)
+    if (buffer.bytes.length < bytes.length) return undefined
     buffer.bytes.set(bytes)
     return this.#buffers.lease(buffer, 0, bytes.length)
   }
 
-  /** Closes the files of a folder: its partition is gone from here. */
+  /** Closes the files of a folder, each when its last read ends: its partition is gone from here. */
   forget (directory: string): void {
     for (const open of [...this.#files.values()]) if (open.key.startsWith(directory)) this.#evict(open)
+    for (const [key, opening] of this.#opening) if (key.startsWith(directory)) opening.then(open => this.#evict(open), () => {})
   }
 
-  /** Closes all files, when nothing is being read any more. */
+  /** Closes all files, when nothing new is read any more; one that is still being read, when that ends. */
   async close (): Promise<void> {
-    await Promise.allSettled(this.#opening.values())
-    const files = [...this.#files.values()]
-    this.#files.clear()
-    await Promise.all(files.map(open => open.file.close()))
+    while (this.#opening.size > 0) await Promise.allSettled(this.#opening.values())
+    await Promise.all([...this.#files.values()].map(open => this.#evict(open)))
   }
 
+  /** Returns the file in use by the caller, whose read ends that: others may push it out of the cache before. */
   async #open (directory: string, key: string, plan: ReadPlan): Promise<OpenFile> {
     const present = this.#opening.get(key)
     if (present !== undefined) {
       const open = await present
-      if (open.fileId === plan.fileId && (plan.indexed || open.index !== undefined)) return open
+      if (canServe(open, plan)) return this.#use(open)
       return this.#open(directory, key, plan)
     }
     const opening = this.#openNow(directory, key, plan)
@@ -142,36 +144,50 @@ export class SegmentReader {
       this.#evict(open)
       open = undefined
     }
-    if (open === undefined) {
+    if (open !== undefined) this.#use(open)
+    else {
       const file = await this.#disk.open(key, 'read')
       const { id } = await file.stat()
       if (id !== plan.fileId) {
         await file.close()
         throw Object.assign(new Error(`${key} was replaced: ask for a new plan`), { code: 'ESTALE' })
       }
-      open = { key, fileId: id, file, index: undefined, users: 0, lastUse: 0, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, closing: false }
+      open = { key, fileId: id, file, index: undefined, users: 1, lastUse: ++this.#uses, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, closing: false }
       this.#files.set(key, open)
-      while (this.#files.size > this.#filesMax) this.#evict(this.#leastRecentlyUsed(open))
+      while (this.#files.size > this.#filesMax) this.#evict(this.#leastRecentlyUsed())
     }
     if (!plan.indexed && open.index === undefined) {
-      const bytes = await readWhole(this.#disk, segmentPath(directory, plan.segmentBase, 'index')) ?? new Uint8Array(0)
-      open.index = OffsetIndex.decode(plan.segmentBase, bytes, segmentSpanMax)
+      try {
+        const bytes = await readWhole(this.#disk, segmentPath(directory, plan.segmentBase, 'index')) ?? new Uint8Array(0)
+        open.index = OffsetIndex.decode(plan.segmentBase, bytes, segmentSpanMax)
+      } catch (error) {
+        this.#unuse(open)
+        throw error
+      }
     }
     return open
   }
 
-  #leastRecentlyUsed (but: OpenFile): OpenFile {
+  #leastRecentlyUsed (): OpenFile {
     let oldest: OpenFile | undefined
     for (const open of this.#files.values()) {
-      if (open !== but && (oldest === undefined || open.lastUse < oldest.lastUse)) oldest = open
+      if (oldest === undefined || open.lastUse < oldest.lastUse) oldest = open
     }
     return oldest!
   }
 
-  #evict (open: OpenFile): void {
-    if (this.#files.get(open.key) === open) this.#files.delete(open.key)
+  /** Takes the file out of the cache; it is closed when nobody uses it, and only once: its descriptor's number may be another file's by then. */
+  async #evict (open: OpenFile): Promise<void> {
+    if (open.closing) return
+    this.#files.delete(open.key)
     open.closing = true
-    if (open.users === 0) open.file.close().catch(() => {})
+    if (open.users === 0) await open.file.close().catch(() => {})
+  }
+
+  #use (open: OpenFile): OpenFile {
+    open.users++
+    open.lastUse = ++this.#uses
+    return open
   }
 
   #unuse (open: OpenFile): void {
@@ -186,13 +202,15 @@ export class SegmentReader {
     return plan.indexed ? plan.position : open.index!.floorPosition(plan.offset as Offset)
   }
 
+  /** Reads from a file that is in use for this read. */
   #readFile (open: OpenFile, plan: ReadPlan, maxBytes: number, minOneBatch: boolean, done: ReadDone): void {
     const position = this.#startOf(open, plan)
     const end = plan.position + plan.bytes
     const wanted = Math.min(maxBytes + slackBytes, end - position)
-    if (wanted < batchHeaderBytes) return done(undefined, undefined)
-    open.users++
-    open.lastUse = ++this.#uses
+    if (wanted < batchHeaderBytes) {
+      this.#unuse(open)
+      return done(undefined, undefined)
+    }
     new Reading(this, this.#buffers, open, plan, position, end, maxBytes, minOneBatch, done).start(wanted)
   }
 
@@ -205,6 +223,11 @@ export class SegmentReader {
     }
     this.#unuse(open)
   }
+}
+
+/** The file is still open, is the one that the plan means, and can be searched. */
+function canServe (open: OpenFile, plan: ReadPlan): boolean {
+  return (open.users > 0 || !open.closing) && open.fileId === plan.fileId && (plan.indexed || open.index !== undefined)
 }
 
 /** One read under way: usually one piece, more when the wanted batch lies further on or is larger than asked for. */

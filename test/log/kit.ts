@@ -5,7 +5,8 @@ import { systemClock } from '../../src/base/clock.ts'
 import { BlockPool } from '../../src/log/block-pool.ts'
 import { defaultLogConfig, Log, type LogConfig, type LogEvent, type LogMessage, type LogReplay, type ReadPlan } from '../../src/log/log.ts'
 import type { SegmentReader } from '../../src/log/segment-reader.ts'
-import type { Disk } from '../../src/log/disk.ts'
+import type { Disk, DiskFile } from '../../src/log/disk.ts'
+import { FaultyDisk } from '../../src/log/faulty-disk.ts'
 import { buildBatch } from '../../src/record/records.ts'
 import { batchBytesOf, baseOffsetOf, lastOffsetDeltaOf, maxTimestampOf, nextOffsetOf } from '../../src/record/record-batch.ts'
 
@@ -108,6 +109,36 @@ export class LogHost implements EffectSink {
   async waitFor (event: LogEvent): Promise<void> {
     const from = this.events.length
     await this.settle(() => this.events.indexOf(event, from) >= 0)
+  }
+}
+
+/** Notes what a real disk may punish with the bytes of another file: the use of a descriptor that was given back. */
+export class CountingDisk extends FaultyDisk {
+  openFiles = 0
+  misuses = 0
+  /** Indexes are opened when it resolves. */
+  indexGate: Promise<void> | undefined
+
+  override async open (path: string, mode: 'read' | 'write'): Promise<DiskFile> {
+    if (path.endsWith('.index')) await this.indexGate
+    const file = await super.open(path, mode)
+    let isOpen = true
+    this.openFiles++
+    const checked = <In extends unknown[], Out>(method: (...input: In) => Out) => (...input: In): Out => {
+      if (!isOpen) this.misuses++
+      return method.apply(file, input)
+    }
+    const close = checked(file.close)
+    return Object.assign(file, {
+      read: checked(file.read),
+      readNow: checked(file.readNow),
+      close: () => {
+        const closed = close()
+        if (isOpen) this.openFiles--
+        isOpen = false
+        return closed
+      }
+    })
   }
 }
 

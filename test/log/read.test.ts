@@ -1,5 +1,6 @@
 /** Reads at every offset and size, from memory, from files, and by time. */
 import t from 'tap'
+import { setImmediate } from 'node:timers/promises'
 import type { Offset } from '../../src/base/ids.ts'
 import { BlockPool } from '../../src/log/block-pool.ts'
 import { scanFile } from '../../src/log/scan.ts'
@@ -9,7 +10,7 @@ import { SegmentReader, type ReadLease } from '../../src/log/segment-reader.ts'
 import { findTimestamp } from '../../src/log/timestamp-search.ts'
 import { buildBatch } from '../../src/record/records.ts'
 import type { ReadPlan } from '../../src/log/log.ts'
-import { batchOf, type BatchSeen, LogHost, readAll, readFrom, readPlan, splitBatches } from './kit.ts'
+import { batchOf, type BatchSeen, CountingDisk, LogHost, readAll, readFrom, readPlan, splitBatches } from './kit.ts'
 
 const directory = '/data/topics/t-0'
 
@@ -106,6 +107,83 @@ t.test('a file that was replaced is noticed', async t => {
   await t.rejects(readPlan(reader, '/data/topics/none', plan, 10), { code: 'ENOENT' })
   reader.forget(directory)
   t.equal(reader.openFiles, 0)
+})
+
+interface HeldOpen {
+  readonly disk: CountingDisk
+  readonly reader: SegmentReader
+  /** Reads the closed first segment of log 0, 1 or 2 and tells whether its own bytes came. */
+  read (log: number): Promise<boolean>
+  readonly reads: Promise<boolean>[]
+  /** The index may be read. */
+  release (): void
+  /** Of the reader: those in its cache, and all. */
+  openFiles (): number[]
+}
+
+/** A reader that keeps one file, and has two reads waiting for the index of log 0 until `release`. */
+async function heldOpen (): Promise<HeldOpen> {
+  const disk = new CountingDisk()
+  const plans = await Promise.all([0, 1, 2].map(async log => {
+    const host = await LogHost.open({ directory: `/data/topics/t-${log}`, disk, pool: new BlockPool(2048, 1024), config: { segmentBytesMax: 5000, indexIntervalBytes: 500 } })
+    for (let i = 0; i < 12; i++) host.append(batchOf(1, 900, 1000, String(log)))
+    await host.flush()
+    await setImmediate()
+    return host.log.read(0 as Offset, 1 << 20, host.log.highWatermark)!
+  }))
+  if (plans.some(plan => plan.indexed)) throw new Error('the first segments are closed')
+  const reader = new SegmentReader({ disk, filesMax: 1 })
+  const before = disk.openFiles
+  const gate = Promise.withResolvers<void>()
+  const read = async (log: number): Promise<boolean> => {
+    const bytes = await readPlan(reader, `/data/topics/t-${log}`, plans[log]!, 2000)
+    return Buffer.from(bytes).includes(String(log).repeat(900))
+  }
+  disk.indexGate = gate.promise
+  const reads = [read(0), read(0)]
+  await setImmediate()
+  disk.indexGate = undefined
+  return { disk, reader, read, reads, release: gate.resolve, openFiles: () => [reader.openFiles, disk.openFiles - before] }
+}
+
+t.test('a file that others push out of the cache while its index is read is still open for its readers', async t => {
+  const { disk, read, reads, release, openFiles } = await heldOpen()
+  t.same(await Promise.all([read(1), read(2)]), [true, true])
+  release()
+  t.same(await Promise.all(reads), [true, true])
+  t.equal(await read(0), true)
+  await setImmediate()
+  t.same([...openFiles(), disk.misuses], [1, 1, 0])
+})
+
+t.test('a file whose folder is forgotten while it is opened does not stay open', async t => {
+  const { disk, reader, reads, release, openFiles } = await heldOpen()
+  reader.forget('/data/topics/t-0')
+  release()
+  t.same(await Promise.all(reads), [true, true])
+  await setImmediate()
+  t.same([...openFiles(), disk.misuses], [0, 0, 0])
+})
+
+t.test('a folder is forgotten while the descriptor is still to come', async t => {
+  const { disk, reader, read, reads, release, openFiles } = await heldOpen()
+  release()
+  await Promise.all(reads)
+  const late = read(1)
+  reader.forget('/data/topics/t-1')
+  t.equal(await late, true)
+  await setImmediate()
+  t.same([...openFiles(), disk.misuses], [0, 0, 0])
+})
+
+t.test('a reader that is closed while a file is opened closes it too, once', async t => {
+  const { disk, reader, reads, release, openFiles } = await heldOpen()
+  const closed = reader.close()
+  release()
+  t.same(await Promise.all(reads), [true, true])
+  await closed
+  await setImmediate()
+  t.same([...openFiles(), disk.misuses], [0, 0, 0])
 })
 
 t.test('by time: the first record at or after, and the youngest', async t => {
