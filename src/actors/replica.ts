@@ -38,6 +38,8 @@ export class Replica {
   /** Exclusive: the first offset that may not be read. */
   highWatermark: Offset
   #termStart = 0 as Offset
+  /** The question for a term is not answered yet. */
+  #campaigning = false
 
   constructor (options: { log: Log, group: string, votes: ActorId }) {
     this.log = options.log
@@ -59,6 +61,8 @@ export class Replica {
   /** Every start comes back as follower: leadership always takes a new term, made durable first. */
   campaign (out: Outbox): void {
     this.role = 'follower'
+    if (this.#campaigning) return
+    this.#campaigning = true
     const question = { kind: 'raise-term', replyTo: out.self, correlation: campaignCorrelation, group: this.group, floor: this.log.lastTerm }
     out.ask(this.#votes, question, campaignDeadlineMs)
   }
@@ -84,13 +88,15 @@ export class Replica {
         this.log.flush(out)
         return 'none'
       case 'campaign':
-        this.campaign(out)
+        if (this.role === 'follower') this.campaign(out)
         return 'none'
       case 'term-raised':
         this.#termRaised(message as TermRaised, out)
         return 'none'
       case 'undeliverable':
-        if ((message as Undeliverable).correlation === campaignCorrelation) out.timer(campaignRetryMs, campaignAgain)
+        if ((message as Undeliverable).correlation !== campaignCorrelation) return 'none'
+        this.#campaigning = false
+        out.timer(campaignRetryMs, campaignAgain)
         return 'none'
       default:
         return this.#logMoved(message as LogMessage, out)
@@ -103,6 +109,7 @@ export class Replica {
   }
 
   #termRaised ({ term }: TermRaised, out: Outbox): void {
+    this.#campaigning = false
     if (this.log.refusal !== undefined) return // 'ready' campaigns again
     if (term <= this.term) { // 0 for 'could not be made durable', or the answer to an earlier try
       if (this.role === 'follower') out.timer(campaignRetryMs, campaignAgain)
@@ -119,8 +126,11 @@ export class Replica {
     switch (event) {
       case 'durable': this.#advance(); break
       // What was appended after the last good sync is gone: a leader may not go on in the same term, or two different
-      // batches could stand at one (offset, term).
-      case 'cut': this.role = 'follower'; break
+      // batches could stand at one (offset, term). With `interval` that may have been committed: it goes as that promises.
+      case 'cut':
+        this.role = 'follower'
+        this.highWatermark = Math.min(this.highWatermark, this.log.durableEndOffset) as Offset
+        break
       case 'ready': this.campaign(out); break
       case 'broken': throw this.log.failure ?? new Error('the log is broken')
     }

@@ -8,5 +8,5 @@ export function encode (value: unknown): Uint8Array<ArrayBuffer> {
 
 /** Returns the value that {@link encode} was given. Binary fields are copies, so they outlive `bytes`. @throws on malformed bytes */
 export function decode<T> (bytes: Uint8Array): T {
-  return decodeAny(bytes.slice()) as T
+  return decodeAny(new Uint8Array(bytes)) as T
 }

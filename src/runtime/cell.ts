@@ -8,8 +8,11 @@ import { ActorState } from './placement.ts'
 /** What a factory is told about the actor that it makes. */
 export interface ActorContext {
   readonly self: ActorId
-  /** Where to start counting correlations, so that a reply meant for an earlier incarnation matches no open request. */
-  readonly firstCorrelation: number
+  /**
+   * Counts the lives of the actor in this process, up by one or two each time: with it in its correlations, an answer meant
+   * for an earlier incarnation matches no open request of this one.
+   */
+  readonly life: number
   /** Crashes and failed starts since the actor last ran well. */
   readonly attempt: number
   /** It has not run before in this process, here or on another thread. */
@@ -49,6 +52,8 @@ export class Cell implements Outbox {
   turnEndAsked = false
   /** Prevents the restart that is planned. */
   cancelRestart: (() => void) | undefined
+  /** The end of the last run of the factory: until then it may have files open. */
+  launching: Promise<void> | undefined
   /** The end of the last `close`. */
   closing: Promise<void> | undefined
   /** Settles the promise that `start` returned. */

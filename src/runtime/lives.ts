@@ -53,7 +53,7 @@ export class Lives {
     placement.set(cell.self, thread, moving ? ActorState.moving : ActorState.starting)
     await new Promise<void>((resolve, reject) => {
       cell.onStarted = error => error === undefined ? resolve() : reject(error)
-      this.#launch(cell)
+      cell.launching = this.#launch(cell)
     })
   }
 
@@ -101,7 +101,6 @@ export class Lives {
     this.#end(cell, leaves ? ActorState.moving : ActorState.restarting, leaves ? 'moved' : 'restarting')
     const { incarnation } = cell
     this.#close(cell).then(() => {
-      // The restart waits for `close`, so that no two incarnations have the same files open.
       if (!leaves && cell.incarnation === incarnation) this.#retry(cell, thrown)
     })
   }
@@ -112,7 +111,7 @@ export class Lives {
     let actor: Actor
     try {
       const version = versionOf(placement.lookup(cell.self))
-      const context: ActorContext = { self: cell.self, firstCorrelation: (version << 12) >>> 0, attempt: cell.attempt, fresh: version === 1 }
+      const context: ActorContext = { self: cell.self, life: version >>> 1, attempt: cell.attempt, fresh: version === 1 }
       actor = await cell.factory(context)
     } catch (error) {
       if (cell.incarnation === incarnation) this.#retry(cell, error)
@@ -148,7 +147,7 @@ export class Lives {
     onEvent({ kind: 'actor-crashed', actor: cell.self, attempt, restartMs, error })
     cell.cancelRestart = scheduler.later(restartMs, () => {
       cell.cancelRestart = undefined
-      this.#launch(cell)
+      cell.launching = this.#launch(cell)
     })
   }
 
@@ -171,27 +170,27 @@ export class Lives {
     }
   }
 
-  /** Closes the actor of the incarnation that has ended, within bounds. Later calls await the same. */
+  /**
+   * Resolves when nothing of the incarnation that has ended is left: its factory has returned and what it made is closed. There
+   * is no end to this wait, as no two incarnations may have the same files open; whoever cannot wait ends the thread.
+   */
   async #close (cell: Cell): Promise<void> {
     const { actor } = cell
     cell.actor = undefined
     if (actor?.close !== undefined) cell.closing = this.#closeActor(cell.self, actor)
+    await cell.launching
     await cell.closing
   }
 
   async #closeActor (id: ActorId, actor: Actor<Message>): Promise<void> {
     const { limits, onEvent, scheduler } = this.#host
-    let cancel = (): void => {}
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = scheduler.later(limits.closeMs, () => reject(new Error('actor did not close in time')))
-    })
+    const cancel = scheduler.later(limits.closeMs, () => onEvent({ kind: 'actor-close-late', actor: id, closeMs: limits.closeMs }))
     try {
-      await Promise.race([actor.close!(), late])
+      await actor.close!()
     } catch (error) {
       onEvent({ kind: 'actor-close-failed', actor: id, error: error as Error })
-    } finally {
-      cancel()
     }
+    cancel()
   }
 
   #leavingOf (id: ActorId): Leaving {

@@ -16,7 +16,8 @@ import { assert } from '../base/assert.ts'
 
 /** Bytes with both ways to get at them: byte copies and typed fields. Offsets count from the start of `bytes`. */
 export interface Memory {
-  readonly bytes: Buffer
+  /** No Buffer, whose `slice` copies nothing: who keeps a part of these bytes relies on it. */
+  readonly bytes: Uint8Array
   readonly view: DataView
 }
 
@@ -48,7 +49,7 @@ export function createRing (capacity: number, firstSequence = 0): SharedArrayBuf
 
 /** Views on any buffer, as codecs want them. */
 export function memoryOf (buffer: ArrayBufferLike, byteOffset = 0, byteLength = buffer.byteLength - byteOffset): Memory {
-  return { bytes: Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength), view: new DataView(buffer, byteOffset, byteLength) }
+  return { bytes: new Uint8Array(buffer, byteOffset, byteLength), view: new DataView(buffer, byteOffset, byteLength) }
 }
 
 /** The producer's end. Used by one thread only. */

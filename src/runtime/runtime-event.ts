@@ -6,6 +6,8 @@ export type RuntimeEvent =
   | { readonly kind: 'actor-crashed', readonly actor: ActorId, readonly attempt: number, readonly restartMs: number, readonly error: Error }
   | { readonly kind: 'actor-given-up', readonly actor: ActorId, readonly attempt: number, readonly error: Error }
   | { readonly kind: 'actor-close-failed', readonly actor: ActorId, readonly error: Error }
+  /** Its files may still be open: on a thread of its own that thread ends, else everyone goes on waiting. */
+  | { readonly kind: 'actor-close-late', readonly actor: ActorId, readonly closeMs: number }
   | { readonly kind: 'actor-lost', readonly actor: ActorId, readonly error: Error }
   | { readonly kind: 'thread-silent', readonly thread: ThreadIndex, readonly silentMs: number, readonly actor: ActorId | -1 }
   | { readonly kind: 'thread-stuck', readonly thread: ThreadIndex, readonly actor: ActorId | -1 }

@@ -354,12 +354,13 @@ export class Supervisor implements Placer {
    */
   async #moveActor (placed: Placed, to: ThreadIndex): Promise<void> {
     const { id, thread: from } = placed
-    const { leaveMs, callMs } = this.#options
+    const { leaveMs } = this.#options
     this.placement.set(id, from, ActorState.moving)
     const left = this.#call(from, leaveMs, control => control.leave(id))
-    const marked = this.#slots.map(async ({ index, running }) => {
-      // The mark of a thread that dies is not waited for: the old thread hears of its death.
-      if (running && index !== from) await this.#call(index, callMs, control => control.markEnd(id, from)).catch(() => {})
+    const marked = this.#slots.map(async ({ index, thread }) => {
+      // One that is just starting may be connected already, so its mark is waited for too. That of a thread that dies is not: the
+      // old thread hears of its death.
+      if (thread !== undefined && index !== from) await this.#call(index, leaveMs, control => control.markEnd(id, from)).catch(() => {})
     })
     try {
       await Promise.all([left, ...marked])

@@ -179,7 +179,11 @@ export async function serveThread (data: unknown, port: MessagePort): Promise<vo
     words: init.words,
     links: init.links,
     limits: init.limits,
-    onEvent: event => running?.onEvent?.(event),
+    onEvent: event => {
+      running?.onEvent?.(event)
+      // Only the end of the thread is certain to end what holds the actor's files; all its actors come back with another.
+      if (event.kind === 'actor-close-late') throw new Error(`actor ${event.actor} did not close within ${event.closeMs} ms`)
+    },
     onTurnEnd: now => guard.check(now)
   })
   startBeat(new Int32Array(init.words), init.beatMs)

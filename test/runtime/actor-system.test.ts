@@ -223,7 +223,7 @@ t.test('an actor that throws comes back; its callers are told; its neighbours ke
   const contexts: number[] = []
   let latePost = (_message: Message): void => {}
   await system.start(id(2), async context => {
-    contexts.push(context.firstCorrelation)
+    contexts.push(context.life)
     const probe = new Probe((message, out) => {
       if (message.kind === 'timed') out.timer(5, { kind: 'forgotten' })
       if (message.kind === 'write') out.effect({ run: post => { latePost = post } })
@@ -260,7 +260,7 @@ t.test('an actor that throws comes back; its callers are told; its neighbours ke
   await scheduler.advance(100)
   t.same(answers()[3], { kind: 'pong', correlation: 4 })
   t.same(incarnations[1]!.kinds(), ['ping'], 'timers and results of the earlier incarnation are forgotten')
-  t.equal(new Set(contexts).size, 2, 'the new incarnation counts correlations from elsewhere')
+  t.equal(new Set(contexts).size, 2, 'each life has a number of its own')
   t.same(events.map(event => event.kind).filter(kind => kind === 'actor-crashed'), ['actor-crashed'])
 })
 
@@ -298,11 +298,37 @@ t.test('started runs before the first receive, and stop closes once', async t =>
   t.same(order, ['started', 'tick', 'close'])
 })
 
-t.test('a close that does not end is given up', async t => {
-  const { system, scheduler, events } = setup({ limits: { closeMs: 50 } })
-  await system.start(id(1), async () => ({ receive: () => {}, close: async () => await new Promise<void>(() => {}) }))
+t.test('a restart waits for a close that is late, and somebody hears of it', async t => {
+  const { system, scheduler, events } = setup({ limits: { closeMs: 50, restartFirstMs: 20 } })
+  let closeEnds = (): void => {}
+  let lives = 0
+  await system.start(id(1), async () => {
+    lives++
+    return { receive: () => { throw new Error('boom') }, close: async () => await new Promise<void>(resolve => { closeEnds = resolve }) }
+  })
+  system.tell(id(1), { kind: 'go' })
+  await scheduler.advance(1000)
+  t.same(events.at(-1), { kind: 'actor-close-late', actor: 1, closeMs: 50 })
+  t.equal(lives, 1, 'files of the first life may still be open')
+  closeEnds()
+  await scheduler.advance(1000)
+  t.equal(lives, 2)
   const closed = system.close()
-  await scheduler.advance(50)
+  closeEnds()
   await closed
-  t.equal(events.at(-1)!.kind, 'actor-close-failed')
+})
+
+t.test('a stop waits for a factory that still runs, and closes what it made', async t => {
+  const { system } = setup()
+  let made = (_actor: Actor): void => {}
+  const order: string[] = []
+  const started = system.start(id(1), async () => await new Promise<Actor>(resolve => { made = resolve }))
+  started.catch(() => order.push('start refused'))
+  const stopped = system.stop(id(1)).then(() => order.push('stopped'))
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(order, ['start refused'])
+  made({ receive: () => {}, close: async () => { order.push('closed') } })
+  await stopped
+  t.same(order, ['start refused', 'closed', 'stopped'])
+  await system.close()
 })

@@ -39,6 +39,18 @@ t.test('frames come out as they went in, and only after publishing', async t => 
   }
 })
 
+t.test('a slice of what came in outlives the frame', async t => {
+  const shared = createRing(capacity)
+  const [writer, reader] = [new RingWriter(shared), new RingReader(shared)]
+  const bytes = fill(100, 1)
+  write(writer, bytes, 1)
+  writer.publish()
+  t.ok(reader.next())
+  const kept = reader.memory.bytes.subarray(reader.offset, reader.offset + reader.length).slice()
+  new Uint8Array(shared).fill(0)
+  t.same(kept, bytes)
+})
+
 t.test('a full ring refuses until the consumer gives space back, and tells who wanted it', async t => {
   const shared = createRing(capacity, 2 ** 32 - 64)
   const writer = new RingWriter(shared)

@@ -91,11 +91,11 @@ class Flood implements Actor {
   #sent = 0
   #expected = 0
 
-  constructor (spec: FloodSpec, board: Int32Array, { firstCorrelation }: ActorContext) {
+  constructor (spec: FloodSpec, board: Int32Array, { life }: ActorContext) {
     this.#spec = spec
     this.#board = board
     this.#chance = seededChance(spec.seed)
-    this.#correlation = firstCorrelation
+    this.#correlation = life << 12
   }
 
   started (out: Outbox): void {

@@ -135,3 +135,19 @@ t.test('new actors go to the thread with the fewest', async t => {
   await supervisor.remove('a0')
   t.equal(supervisor.threadOf('a0'), undefined)
 })
+
+t.test('an actor moves while another thread is being replaced, and no thread dies of it', async t => {
+  const { supervisor, board, events, heard } = await start(t, { threads: 3, program: new URL('slow-to-return.ts', import.meta.url), silentMs: 60_000 })
+  const echo = await supervisor.place('echo', { type: 'echo' }, thread(0))
+  const victim = await supervisor.place('victim', { type: 'echo' }, thread(2))
+  const [exited, replaced] = [once(heard, 'thread-exited'), once(heard, 'thread-replaced')]
+  await supervisor.place('poke', { type: 'poke', target: victim, message: { kind: 'exit' } } satisfies PokeSpec as never, thread(0))
+  await exited
+  while (Atomics.load(board, 60) < 2) await new Promise(resolve => setTimeout(resolve, 1))
+  await supervisor.move('echo', thread(1))
+  t.equal(supervisor.threadOf('echo'), 1)
+  await replaced
+  await supervisor.place('flood', flood(echo, 0, 1000), thread(2))
+  await reached(board, 0, 1000)
+  t.equal(events.filter(event => event.kind === 'thread-exited').length, 1)
+})

@@ -113,6 +113,8 @@ export class Controller implements Actor<ControllerMessage> {
   #creationNext = 1
   readonly #changed = new Set<Topic>()
   readonly #producerIdWaiters: AllocateProducerId[] = []
+  /** Edges that asked before the first election, by their id: a listener that opened now would meet clients that nobody can serve yet. */
+  readonly #earlySubscribers = new Map<ActorId, SubscribeMetadata>()
 
   constructor (options: ControllerOptions) {
     this.#replica = options.replica
@@ -138,7 +140,7 @@ export class Controller implements Actor<ControllerMessage> {
       case 'create-topics': this.#createTopics(message, out); break
       case 'delete-topics': this.#deleteTopics(message, out); break
       case 'allocate-producer-id': this.#allocateProducerId(message, out); break
-      case 'subscribe-metadata': this.#answerImage(message, out); break
+      case 'subscribe-metadata': this.#subscribe(message, out); break
       case 'partitions-placed': this.#partitionsPlaced(message, out); break
       case 'placement-failed': out.timer(placementRetryMs, { kind: 'retry-placement', topicId: message.topicId } as Message); break
       case 'retry-placement': this.#place(message.topicId, out); break
@@ -157,6 +159,8 @@ export class Controller implements Actor<ControllerMessage> {
     if (this.#replica.role === 'leader' && this.#replica.term !== this.#ledTerm) {
       this.#ledTerm = this.#replica.term
       for (const edge of this.#edges) out.tell(edge, { kind: 'metadata-replaced', topics: this.#images() } as Message)
+      for (const early of this.#earlySubscribers.values()) this.#answerImage(early, out)
+      this.#earlySubscribers.clear()
       for (const topic of this.#topics.values()) this.#place(topic.id, out)
       this.#removeFiles(out)
     }
@@ -383,6 +387,11 @@ export class Controller implements Actor<ControllerMessage> {
       ? { ...result, errorCode: lateCode, errorMessage: 'the topic is created; its partitions have no leaders yet' }
       : result)
     out.tell(request.replyTo, { kind: 'topics-created', correlation: request.correlation, results } as Message)
+  }
+
+  #subscribe (request: SubscribeMetadata, out: Outbox): void {
+    if (this.#ledTerm === 0) this.#earlySubscribers.set(request.replyTo, request)
+    else this.#answerImage(request, out)
   }
 
   #answerImage ({ replyTo, correlation }: SubscribeMetadata, out: Outbox): void {

@@ -278,7 +278,7 @@ export class Group {
   #assign (request: SyncGroup): void {
     for (const { memberId, assignment } of request.assignments) {
       const member = this.members.get(memberId)
-      if (member !== undefined) this.members.change(member, () => { member.assignment = assignment.slice() })
+      if (member !== undefined) this.members.change(member, () => { member.assignment = new Uint8Array(assignment) })
     }
   }
 

@@ -46,7 +46,7 @@ export class Member {
   update (join: JoinGroup): void {
     this.sessionTimeoutMs = join.sessionTimeoutMs
     this.rebalanceTimeoutMs = Math.max(join.rebalanceTimeoutMs, 0)
-    this.protocols = new Map(join.protocols.map(({ name, metadata }) => [name, metadata.slice()]))
+    this.protocols = new Map(join.protocols.map(({ name, metadata }) => [name, new Uint8Array(metadata)]))
   }
 
   /** True when a JoinGroup tells nothing new: same protocols, in the same order, with the same metadata. */

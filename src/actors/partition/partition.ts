@@ -145,7 +145,7 @@ export class Partition implements Actor<PartitionMessage> {
   }
 
   idle (): boolean {
-    return this.#waiting.count === 0
+    return this.#waiting.count === 0 && this.#replica.log.pendingBytes === 0
   }
 
   async close (): Promise<void> {
@@ -157,7 +157,7 @@ export class Partition implements Actor<PartitionMessage> {
   /** Requests that come before the first election, a matter of milliseconds, wait for it rather than be refused. */
   #hold (request: PartitionRequest): void {
     // A batch is borrowed: the copy that an early one costs. The credit of the edges bounds how many there are.
-    this.#early!.push(request.kind === 'append' ? { ...request, records: request.records.slice() } : request)
+    this.#early!.push(request.kind === 'append' ? { ...request, records: new Uint8Array(request.records) } : request)
   }
 
   /** The first election is over, won or not: what waited for it is handled now. */
