@@ -158,7 +158,7 @@ class Reactor {
       brokerSettings: brokerSettings(config),
       topicDefaults: topicDefaults(config),
       partitionDirectory: (topicId, partition) => this.#partitionDirectory(topicId, partition)
-    }, { self: context.self, runtime: system, credits, reader: this.#fetchReader(), http, metrics: this.#metrics, logger: this.#logger })
+    }, { self: context.self, life: context.life, runtime: system, credits, reader: this.#fetchReader(), http, metrics: this.#metrics, logger: this.#logger })
     this.#network = network
     return network
   }
@@ -212,7 +212,7 @@ class Reactor {
     const batches: Uint8Array[] = []
     const opened = await this.#openLog(metadataTopicId, 0, { ...this.#logConfig({}), flush: 'always', retentionMs: -1, retentionBytes: -1 }, {
       snapshot: () => {},
-      batch: bytes => { batches.push(bytes.slice()) }
+      batch: bytes => { batches.push(new Uint8Array(bytes)) }
     })
     if (opened.state === 'damaged') throw new Error(`the metadata log is damaged: ${opened.damage.reason}`)
     const controller = new Controller({

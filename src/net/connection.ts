@@ -20,6 +20,9 @@ import type { Joiner } from './joiner.ts'
 /** A frame grows in steps of this size at first, so that a length that lies costs no memory. */
 const assemblyBytesStart = 1024 * 1024 + 64 * 1024
 
+/** A client that does not take what was sent before its connection ended gets so much time for it. */
+const lingerMs = 5000
+
 const nothing = new Uint8Array(0)
 
 /** Whoever lent bytes to a connection. */
@@ -88,6 +91,11 @@ export class Connection implements FrameWaiter {
   readonly #out: Uint8Array[] = []
   #lenders: Lender[] = []
   #draining = false
+  /** What was queued leaves; nothing more is read or written. */
+  #ending = false
+  /** Frames are being handed on: an order to resume that comes from there waits until that is over. */
+  #consuming = false
+  #resumeWanted = false
 
   constructor (options: {
     id: number,
@@ -120,7 +128,7 @@ export class Connection implements FrameWaiter {
 
   /** Queues bytes for this connection; they leave with the next {@link flush}. They must stay as they are until written. */
   write (bytes: Uint8Array): void {
-    if (this.closed) return
+    if (this.closed || this.#ending) return
     this.#out.push(bytes)
     this.#owner.handleDirty(this)
   }
@@ -181,7 +189,11 @@ export class Connection implements FrameWaiter {
 
   /** Offers the frame that was not admitted again, if there is one, and reads on. */
   resume (): void {
-    if (this.#socket.destroyed || this.#apart !== undefined || this.#draining) return
+    if (this.#consuming) {
+      this.#resumeWanted = true
+      return
+    }
+    if (this.#socket.destroyed || this.#ending || this.#apart !== undefined || this.#draining) return
     if (this.#stalled) {
       this.#stalled = false
       const assembly = this.#assembly!
@@ -196,13 +208,18 @@ export class Connection implements FrameWaiter {
     }
   }
 
-  /** Writes what is queued, then ends the connection. `reason` is for the log. */
+  /** Writes what is queued, then ends the connection; what the client sends from now on is not looked at. `reason` is for the log. */
   end (reason: string): void {
+    if (this.#ending || this.closed) return
     this.closeReason ??= reason
     this.flush()
+    this.#ending = true
+    this.pause()
     this.#socket.end()
     // A client that never closes its side would keep the socket half open.
     this.#socket.destroySoon()
+    const linger = setTimeout(() => this.#socket.destroy(), lingerMs).unref()
+    this.#socket.once('close', () => clearTimeout(linger))
   }
 
   /** Drops the connection at once. `reason` is for the log. */
@@ -259,7 +276,7 @@ export class Connection implements FrameWaiter {
   }
 
   #canRead (): boolean {
-    return !this.#stalled && this.#apart === undefined && !this.#draining && !this.#socket.destroyed
+    return !this.#stalled && this.#apart === undefined && !this.#draining && !this.#ending && !this.#socket.destroyed
   }
 
   #stop (): boolean {
@@ -269,6 +286,15 @@ export class Connection implements FrameWaiter {
 
   /** Handles the whole frames in `bytes[start..end)` and keeps the rest; in place, where `pooled` bytes suffice. */
   #consume (bytes: Uint8Array, start: number, end: number, pooled: boolean): void {
+    this.#consuming = true
+    this.#handOn(bytes, start, end, pooled)
+    this.#consuming = false
+    if (!this.#resumeWanted) return
+    this.#resumeWanted = false
+    if (this.#stalled) setImmediate(() => this.resume())
+  }
+
+  #handOn (bytes: Uint8Array, start: number, end: number, pooled: boolean): void {
     if (!this.#sniffed && end >= 4) {
       this.#sniffed = true
       if (isHttp(bytes)) {
@@ -287,7 +313,7 @@ export class Connection implements FrameWaiter {
         return
       }
       const taken = this.#owner.handleFrame(this, bytes, start + 4, start + 4 + size)
-      if (this.#socket.destroyed) return
+      if (this.#socket.destroyed || this.#ending) return
       if (!taken) {
         this.#stalled = true
         this.#stall(bytes, start, end, pooled)

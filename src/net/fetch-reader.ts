@@ -17,8 +17,8 @@ export interface FetchReader {
    * `done` may be called before this returns.
    */
   read (directory: string, plan: ReadPlan, bytesMax: number, minOneBatch: boolean, done: (error: Error | undefined, lease: ReadLease | undefined) => void): void
-  /** Copies borrowed bytes into memory that may be kept until released. */
-  copy (bytes: Uint8Array): ReadLease
+  /** Copies borrowed bytes into memory that may be kept until released; undefined while there is none to spare. */
+  copy (bytes: Uint8Array): ReadLease | undefined
   /** Closes what is open of a folder whose partition is gone. */
   forget (directory: string): void
   /** Searches for the record that the plan describes. `found` is undefined when there is none. */

@@ -8,6 +8,8 @@ import { assert } from '../base/assert.ts'
 const classBytesMin = 4 * 1024
 /** Idle buffers kept for reuse; more than that goes back to the system. */
 const idleBytesMax = 6 * 1024 * 1024
+/** So many buffers may be lent past the first in line; then nobody gets one before it, or a large request would wait for ever. */
+const passesMax = 1000
 
 export interface FrameWaiter {
   /** As much as was waited for can be acquired. */
@@ -27,6 +29,8 @@ export class FramePool {
   #idleBytes = 0
   #lentBytes = 0
   #keptBytes = 0
+  /** Buffers lent since the first in line became that. */
+  #passes = 0
   #serving = false
   #again = false
 
@@ -41,7 +45,8 @@ export class FramePool {
    * is lent when nothing else is, so that a large request is late rather than impossible.
    */
   acquire (bytes: number): Uint8Array | undefined {
-    if (!this.#hasRoom(bytes)) return undefined
+    if (!this.#hasRoom(bytes) || this.#isOverdue) return undefined
+    if (this.#waits.size > 0) this.#passes++
     const size = classBytes(bytes)
     this.#lentBytes += size
     const buffer = this.#idle.get(size)?.pop()
@@ -74,9 +79,10 @@ export class FramePool {
       this.#again = false
       for (const [waiter, { wantedBytes }] of this.#waits) {
         if (!this.#hasRoom(classBytesMin)) break
-        if (!this.#hasRoom(wantedBytes)) continue
-        this.leave(waiter)
-        waiter.memoryFree()
+        if (this.#hasRoom(wantedBytes)) {
+          this.leave(waiter)
+          waiter.memoryFree()
+        } else if (this.#isOverdue) break
       }
     }
     this.#serving = false
@@ -98,8 +104,17 @@ export class FramePool {
 
   /** `waiter` does not wait any more, if it did. */
   leave (waiter: FrameWaiter): void {
+    if (this.#first === waiter) this.#passes = 0
     this.#keptBytes -= this.#waits.get(waiter)?.keptBytes ?? 0
     this.#waits.delete(waiter)
+  }
+
+  get #first (): FrameWaiter | undefined {
+    return this.#waits.size === 0 ? undefined : this.#waits.keys().next().value
+  }
+
+  get #isOverdue (): boolean {
+    return this.#passes >= passesMax
   }
 
   #hasRoom (bytes: number): boolean {

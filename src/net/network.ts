@@ -126,7 +126,7 @@ export class Network implements Actor, SessionHost {
   readonly #roomWaiters: Session[] = []
 
   constructor (options: NetworkOptions, parts: {
-    self: ActorId, runtime: Runtime, credits: Credits, reader: FetchReader, http: HttpPort, metrics: MetricRow, logger: Logger
+    self: ActorId, life: number, runtime: Runtime, credits: Credits, reader: FetchReader, http: HttpPort, metrics: MetricRow, logger: Logger
   }) {
     this.options = options
     this.controller = options.controller
@@ -139,7 +139,7 @@ export class Network implements Actor, SessionHost {
     this.#logger = parts.logger
     this.#http = parts.http
     this.#pool = new FramePool(options.requestMemoryBytes)
-    this.#open = new OpenRequests((target, bytes) => {
+    this.#open = new OpenRequests(parts.life, (target, bytes) => {
       if (bytes > 0) this.giveBack(target, bytes)
       if (this.#roomWaiters.length > 0) this.#resumeWaiters()
     })
@@ -163,8 +163,9 @@ export class Network implements Actor, SessionHost {
     }
   }
 
+  /** Answers that have not been encoded yet never will be: this may be the end of a life that broke off while it did that. */
   async close (): Promise<void> {
-    for (const session of this.#sessions) session.end('the broker stops')
+    for (const { connection } of this.#sessions) connection.end(stopReason)
   }
 
   #changeMetadata (change: MetadataChanged): void {
@@ -188,7 +189,7 @@ export class Network implements Actor, SessionHost {
     connection.lastActiveMs = this.#runtime.now
     this.#metrics.add(metrics.connectionsOpened)
     this.#metrics.set(metrics.connections, this.#sessions.size)
-    if (this.#closing) connection.destroy('the broker stops')
+    if (this.#closing) connection.destroy(stopReason)
     else if (this.#sessions.size > this.options.connectionsMax) {
       this.#metrics.add(metrics.connectionsRefused)
       connection.destroy(`max_connections (${this.options.connectionsMax}) is reached`)
@@ -256,7 +257,7 @@ export class Network implements Actor, SessionHost {
   // ---- requests
 
   handleFrame (session: Session, bytes: Uint8Array, start: number, end: number): boolean {
-    if (!session.admits()) return false
+    if (this.#closing || !session.admits()) return false
     if (this.#open.room < requestsPerFrame) {
       this.#waitForRoom(session)
       return false
@@ -362,17 +363,22 @@ export class Network implements Actor, SessionHost {
   }
 
   #waitForRoom (session: Session): void {
-    if (session.waitsForCredit) return
-    session.waitsForCredit = true
+    if (session.waitsToBegin) return
+    session.waitsToBegin = true
     this.#roomWaiters.push(session)
   }
 
-  /** After an answer: each that waits tries again in turn, and queues up anew if there is no room after all; one that has left takes none. */
+  /** After an answer: those that wait try again in turn, until one finds no room and is the first in line again; one that has left takes none. */
   #resumeWaiters (): void {
-    for (let left = this.#roomWaiters.length; left > 0 && this.#bytesInFlight < bytesInFlightMax; left--) {
-      const session = this.#roomWaiters.shift()!
-      session.waitsForCredit = false
+    const waiters = this.#roomWaiters
+    while (waiters.length > 0 && this.#bytesInFlight < bytesInFlightMax && this.#open.room >= requestsPerFrame) {
+      const session = waiters.shift()!
+      session.waitsToBegin = false
       session.connection.resume()
+      if (session.waitsToBegin && waiters.at(-1) === session) {
+        waiters.unshift(waiters.pop()!)
+        return
+      }
     }
   }
 
@@ -385,10 +391,10 @@ export class Network implements Actor, SessionHost {
 
   /** A session waits once at a time, whoever else resumes its connection meanwhile. */
   #waitForCredit (wanted: readonly CreditWanted[], session: Session): false {
-    if (!session.waitsForCredit) {
-      session.waitsForCredit = true
+    if (!session.waitsToBegin) {
+      session.waitsToBegin = true
       this.#credits.waitForAll(wanted, () => {
-        session.waitsForCredit = false
+        session.waitsToBegin = false
         session.connection.resume()
       })
     }
@@ -437,5 +443,6 @@ export class Network implements Actor, SessionHost {
 const offered = advertise(routedApis)
 const tooManyOpen: Undeliverable = { kind: 'undeliverable', correlation: 0, reason: 'mailbox-full' }
 const idleReason = 'idle'
+const stopReason = 'the broker stops'
 /** Ends of connections that are nobody's fault and no news. */
-const quietReasons = new Set(['', 'ECONNRESET', 'EPIPE', idleReason, 'the broker stops'])
+const quietReasons = new Set(['', 'ECONNRESET', 'EPIPE', idleReason, stopReason])

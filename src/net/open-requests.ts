@@ -1,10 +1,17 @@
 /**
  * Requests that this thread's network actor sent to other actors and that have no answer yet.
- * Flat arrays indexed by slot, so that a request costs no object of its own; a correlation carries the slot and
- * its generation, so that an answer that comes late, or twice, finds nothing.
+ * Flat arrays indexed by slot, so that a request costs no object of its own. A correlation carries the slot, how often it was
+ * used and in which life of the network actor, so that an answer that comes late, twice or to an actor before this one, finds
+ * nothing:
+ *
+ * ```
+ *  bit 31          19 18    16 15         0
+ *  | use (13 bits)   | life   | slot       |
+ * ```
  */
 import type { ActorId } from '../base/ids.ts'
 import type { Reply } from '../runtime/actor.ts'
+import { Mailbox } from '../runtime/mailbox.ts'
 
 /** Whoever asked: gets the answer, or 'undeliverable' when there will be none. */
 export interface Asker {
@@ -14,23 +21,34 @@ export interface Asker {
 
 const slotBits = 16
 const slotsMax = 1 << slotBits
-const generationMask = 0xffff
+const lifeBits = 3
+const lifeMask = (1 << lifeBits) - 1
+const useShift = slotBits + lifeBits
+const useMask = (1 << 32 - useShift) - 1
+/** Free slots rest until there are more than so many: a correlation comes again after half a million requests at the earliest. */
+const restingSlots = 64
 
 export class OpenRequests {
   readonly #askers: Array<Asker | undefined> = []
   readonly #parts = new Int32Array(slotsMax)
   readonly #targets = new Uint32Array(slotsMax)
   readonly #bytes = new Uint32Array(slotsMax)
-  readonly #generations = new Uint16Array(slotsMax)
-  readonly #free: number[] = []
+  /** Of the slot's present or last request, without the slot. */
+  readonly #uses = new Uint16Array(slotsMax)
+  readonly #free = new Mailbox<number>(slotsMax, restingSlots * 2)
+  readonly #life: number
   readonly #settled: (target: ActorId, bytes: number) => void
 
-  /** @param settled  called when a request is no longer open: its credit goes back */
-  constructor (settled: (target: ActorId, bytes: number) => void) {
+  /**
+   * @param life     of the actor that asks: the next few lives differ from it
+   * @param settled  called when a request is no longer open: its credit goes back
+   */
+  constructor (life: number, settled: (target: ActorId, bytes: number) => void) {
+    this.#life = life & lifeMask
     this.#settled = settled
   }
 
-  get count (): number { return this.#askers.length - this.#free.length }
+  get count (): number { return this.#askers.length - this.#free.count }
 
   /** Requests that can be opened now. Checked before a client's request is admitted. */
   get room (): number { return slotsMax - this.count }
@@ -40,21 +58,22 @@ export class OpenRequests {
    * @param bytes  what it took of the target's credit
    */
   open (asker: Asker, part: number, target: ActorId, bytes: number): number {
-    const slot = this.#free.pop() ?? this.#askers.push(undefined) - 1
+    const rested = this.#free.count > restingSlots || this.#askers.length === slotsMax
+    const slot = rested ? this.#free.shift()! : this.#askers.push(undefined) - 1
     this.#askers[slot] = asker
     this.#parts[slot] = part
     this.#targets[slot] = target
     this.#bytes[slot] = bytes
-    // Generation 0 is left out, so that no correlation is 0.
-    const generation = (this.#generations[slot]! + 1 & generationMask) || 1
-    this.#generations[slot] = generation
-    return (generation << slotBits | slot) >>> 0
+    // Use 0 is left out, so that no correlation is 0.
+    const use = ((this.#uses[slot]! >>> lifeBits) + 1 & useMask) || 1
+    this.#uses[slot] = use << lifeBits | this.#life
+    return (this.#uses[slot]! << slotBits | slot) >>> 0
   }
 
   /** Hands an answer to whoever asked. One that nobody waits for any more is dropped. */
   answer (reply: Reply): void {
     const slot = reply.correlation & (slotsMax - 1)
-    if (this.#generations[slot] !== reply.correlation >>> slotBits) return
+    if (this.#uses[slot] !== reply.correlation >>> slotBits) return
     const asker = this.#askers[slot]
     if (asker === undefined) return
     const part = this.#parts[slot]!
@@ -65,7 +84,7 @@ export class OpenRequests {
   /** Closes a request whose answer is not wanted any more. */
   forget (correlation: number): void {
     const slot = correlation & (slotsMax - 1)
-    if (this.#generations[slot] === correlation >>> slotBits && this.#askers[slot] !== undefined) this.#close(slot)
+    if (this.#uses[slot] === correlation >>> slotBits && this.#askers[slot] !== undefined) this.#close(slot)
   }
 
   #close (slot: number): void {

@@ -29,10 +29,11 @@ export class Session implements ConnectionOwner {
   #dirty = false
   #stalled = false
   #fetches = 0
+  #largeAnswer = false
   fetchSession: FetchSession | undefined
   clientId: string | null = null
-  /** The first frame not yet taken waits for credit of its targets. */
-  waitsForCredit = false
+  /** The first frame not yet taken waits for credit of its targets, or for room in what all clients of the thread may have under way. */
+  waitsToBegin = false
 
   /**
    * @param writer  of the thread: it is empty between flushes
@@ -69,7 +70,7 @@ export class Session implements ConnectionOwner {
 
   /** Whether one more request may begin. If not, the connection is resumed when one can. */
   admits (): boolean {
-    if (this.#exchanges.count < exchangesMax) return true
+    if (this.#exchanges.count < exchangesMax && !this.#largeAnswer) return true
     this.#stalled = true
     return false
   }
@@ -88,6 +89,11 @@ export class Session implements ConnectionOwner {
   fetchEnded (): void {
     this.#fetches--
     this.#goOn()
+  }
+
+  /** An answer is much larger than its request: no further one begins before it has left, or counts as unsent. */
+  holdForLargeAnswer (): void {
+    this.#largeAnswer = true
   }
 
   get openExchanges (): number { return this.#exchanges.count }
@@ -118,6 +124,8 @@ export class Session implements ConnectionOwner {
     for (let i = 0; i < written.length; i++) connection.write(written[i]!)
     // From here on lenders are told, and requests that waited are handled: what they answer wants a flush of its own.
     this.#dirty = false
+    // A large answer is the last one in line.
+    if (this.#exchanges.count === 0) this.#largeAnswer = false
     // Most often the kernel takes all of it within the call, and the same memory holds the next answers.
     if (connection.flush()) this.#writer.takeBack(written)
     this.#goOn()

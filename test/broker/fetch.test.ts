@@ -79,6 +79,22 @@ t.test('a long poll is answered when what it waits for is appended', async t => 
   }
 })
 
+t.test('min bytes counts from the offset on: what lies before it in the file does not make up for it', async t => {
+  for (const options of [{}, { dataDir: await temporaryFolder(t), threads: 2, logFlush: 'os' }]) {
+    const broker = await openBroker(t, options)
+    const [client, writer] = [await openClient(t, broker), await openClient(t, broker)]
+    await createTopic(client, 'orders')
+    for (let i = 0; i < 20; i++) await append(writer, 'orders', 0, batchOf([`${i}`]))
+    let answered = false
+    const answer = fetchFrom(client, [{ topic: 'orders', offset: 19 }], { maxWaitMs: 60_000, minBytes: batchOf(['19']).length + 1 })
+    answer.then(() => { answered = true }, () => {})
+    await new Promise(resolve => setTimeout(resolve, 50))
+    t.notOk(answered)
+    await append(writer, 'orders', 0, batchOf(['20']))
+    t.same(valuesOf(partitionsOf(await answer).get('orders/0')!.records), ['19', '20'])
+  }
+})
+
 t.test('more long polls than a partition lets wait, then clients that leave: all others go on', async t => {
   const broker = await openBroker(t)
   const client = await openClient(t, broker)

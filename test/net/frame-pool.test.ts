@@ -61,3 +61,19 @@ t.test('who has left is not called, and what those who wait keep is bounded', as
   pool.release(held)
   t.same(called, ['third'])
 })
+
+t.test('a request larger than the bound gets its turn, however many small ones come', async t => {
+  const pool = new FramePool(64 * 1024)
+  let lent = pool.acquire(1000)!
+  let large: Uint8Array | undefined
+  t.ok(pool.wait({ memoryFree: () => { large = pool.acquire(1_000_000) } }, 1_000_000, 0))
+  let small = 0
+  // There is always one more before the last one comes back.
+  for (let next; (next = pool.acquire(1000)) !== undefined && small < 10_000; small++) {
+    pool.release(lent)
+    lent = next
+  }
+  t.equal(large, undefined)
+  pool.release(lent)
+  t.ok(large !== undefined, `after ${small} small ones`)
+})

@@ -22,7 +22,6 @@ import { FetchSession, fetchTargets, sessionPartitionsMax, type FetchTarget } fr
 import type { Network, TimeWaiter } from '../network.ts'
 import type { Asker } from '../open-requests.ts'
 import type { FetchReader, ReadLease } from '../fetch-reader.ts'
-import { undeliverableCode } from './undeliverable.ts'
 
 type Request = RequestOf<typeof fetch>
 type Response = ResponseOf<typeof fetch>
@@ -31,6 +30,8 @@ type PartitionResponse = Response['topics'][number]['partitions'][number]
 /** Bytes of one answer, whatever the client asks for: what one answer holds of the read memory. */
 const answerBytesMax = 8 * 1024 * 1024
 const maxWaitMsMax = 300_000
+/** A partition that moves is asked again after so long, where it is then. */
+const askAgainMs = 5
 /** A partition answers a plan at once; one that does not within this is gone. */
 const planDeadlineMs = 30_000
 
@@ -96,6 +97,10 @@ class FetchRequest implements Asker, TimeWaiter, Work {
   #open = 1
   #phase: 'plan' | 'watch' | 'read' = 'plan'
   #timer: TimerId | undefined
+  /** Parts whose partition moved while it was watched. */
+  #moved: number[] = []
+  /** Bytes copied out of partitions' memory. */
+  #copiedBytes = 0
 
   constructor (exchange: Exchange, request: Request, network: Network, targets: readonly FetchTarget[], session: FetchSession | undefined, incremental: boolean) {
     this.#exchange = exchange
@@ -157,18 +162,18 @@ class FetchRequest implements Asker, TimeWaiter, Work {
       part.errorCode = errorCode
       part.highWatermark = highWatermark
       part.logStartOffset = logStartOffset
-      part.lease?.release()
-      part.lease = undefined
+      this.#dropCopy(part)
       part.plan = plan
-      // Borrowed bytes of the partition's memory: copied now, as the answer leaves later.
-      if (plan !== null && plan.memory !== undefined) part.lease = this.#network.reader.copy(plan.memory)
+      if (plan?.memory !== undefined) this.#copy(part, plan, plan.memory)
     } else if ((reply as Undeliverable).reason === 'moved' && this.#phase === 'watch') {
-      // The partition went to another thread while this waited: nothing is lost, it is asked again there.
+      // The partition goes to another thread while this waits: nothing is lost, it is asked again there.
       this.#open--
-      this.#watch(i)
+      if (this.#moved.push(i) === 1) this.#network.onTimer(askAgainMs, { timeUp: () => this.#watchMoved() })
       return
     } else {
-      part.errorCode = undeliverableCode(reply as Undeliverable)
+      this.#dropCopy(part)
+      // Consumers know what to do with this error only: ask for the leader, and then again.
+      part.errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER
     }
     if (this.#phase === 'watch') {
       this.#open--
@@ -178,9 +183,22 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     }
   }
 
+  /** Bytes lent out of a partition's memory are valid only now. They are copied as far as the answer has room for them: the file has them too. */
+  #copy (part: Part, plan: NonNullable<Part['plan']>, memory: Uint8Array): void {
+    if (this.#copiedBytes === 0 || this.#copiedBytes + memory.length <= this.#bytesMax) part.lease = this.#network.reader.copy(memory)
+    if (part.lease === undefined) part.plan = { ...plan, memory: undefined }
+    else this.#copiedBytes += memory.length
+  }
+
+  #dropCopy (part: Part): void {
+    this.#copiedBytes -= part.lease?.bytes.length ?? 0
+    part.lease?.release()
+    part.lease = undefined
+  }
+
   #planned (): void {
     if (--this.#open > 0) return
-    if (this.#enough() || this.#waitMs === 0 || this.#parts.length === 0) {
+    if (this.#enough() || this.#waitMs === 0 || this.#parts.length === 0 || this.#exchange.session.connection.closed) {
       this.#read()
       return
     }
@@ -192,6 +210,12 @@ class FetchRequest implements Asker, TimeWaiter, Work {
 
   #watch (i: number): void {
     this.#ask(i, this.#parts[i]!.highWatermark, this.#waitMs + planDeadlineMs)
+  }
+
+  #watchMoved (): void {
+    const moved = this.#moved
+    this.#moved = []
+    for (let n = 0; n < moved.length && this.#phase === 'watch'; n++) this.#watch(moved[n]!)
   }
 
   #watched (i: number): void {
@@ -216,6 +240,8 @@ class FetchRequest implements Asker, TimeWaiter, Work {
   }
 
   #stopWatching (): void {
+    // First of all: where an answer is given up, others may be handled at once.
+    this.#phase = 'read'
     if (this.#timer !== undefined) this.#network.cancelTimer(this.#timer)
     for (const part of this.#parts) {
       if (!part.waiting) continue
@@ -229,18 +255,19 @@ class FetchRequest implements Asker, TimeWaiter, Work {
   /** Whether there is something to say: an error, or as many bytes as the client wants at least. */
   #enough (): boolean {
     let bytes = 0
-    for (const { errorCode, plan } of this.#parts) {
+    for (const { errorCode, plan, target } of this.#parts) {
       if (errorCode !== ErrorCode.NONE) return true
-      if (plan !== null) bytes += plan.bytes
+      if (plan !== null) bytes += Math.min(plan.bytes, Math.max(0, target.bytesMax))
     }
     return bytes >= this.#bytesMin
   }
 
   #read (): void {
     this.#phase = 'read'
+    // One more than there are reads, until all have been begun.
     this.#open = 1
     if (this.#exchange.session.connection.closed) {
-      for (const part of this.#parts) part.lease?.release()
+      for (const part of this.#parts) this.#dropCopy(part)
       return
     }
     const reader: FetchReader = this.#network.reader
@@ -252,14 +279,13 @@ class FetchRequest implements Asker, TimeWaiter, Work {
       const bytes = Math.min(plan.bytes, Math.max(0, part.target.bytesMax), bytesLeft)
       if (part.lease !== undefined) {
         if (!first && part.lease.bytes.length > bytes) {
-          part.lease.release()
-          part.lease = undefined
+          this.#dropCopy(part)
           continue
         }
         bytesLeft -= part.lease.bytes.length
       } else {
         // The first partition with data gets at least one batch, however large.
-        if (!first && bytes === 0) continue
+        if (!first && bytes <= 0) continue
         this.#open++
         reader.read(this.#network.options.partitionDirectory(part.topicId!, part.target.index), plan, bytes, first, (error, lease) => {
           part.lease = lease
@@ -278,7 +304,7 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     const topics: Array<{ name: string, topicId: string, partitions: PartitionResponse[] }> = []
     for (const part of this.#parts) {
       const { target, errorCode, highWatermark, logStartOffset, lease } = part
-      const records = lease?.bytes ?? noBytes
+      const records = errorCode === ErrorCode.NONE && lease !== undefined ? lease.bytes : noBytes
       if (errorCode !== ErrorCode.NONE) this.#network.countError(errorCode)
       if (records.length > 0) this.#network.count(part.plan?.memory === undefined ? metrics.fetchedFileBytes : metrics.fetchedMemoryBytes, records.length)
       if (this.#incremental && records.length === 0 && errorCode === ErrorCode.NONE &&

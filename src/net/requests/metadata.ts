@@ -18,13 +18,17 @@ type MetadataTopic = MetadataResponse['topics'][number]
 type PagedRequest = RequestOf<typeof describeTopicPartitions>
 type PagedResponse = ResponseOf<typeof describeTopicPartitions>
 
+/** Partitions of an answer above which the next request of its client waits. */
+const largePartitions = 1000
 /** A client that asked for a topic which is created by that waits this long for its partitions to have leaders. */
 const autoCreateMs = 5000
 
 export function handleMetadata (exchange: Exchange, request: MetadataRequest, network: Network): boolean {
   const missing = namesToCreate(request, network)
   if (missing.length === 0) {
-    exchange.answer(describe(request, network))
+    const response = describe(request, network)
+    if (response.topics.reduce((sum, topic) => sum + topic.partitions.length, 0) > largePartitions) exchange.session.holdForLargeAnswer()
+    exchange.answer(response)
     return true
   }
   askOne(exchange, network, network.controller, {
