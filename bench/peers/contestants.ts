@@ -23,12 +23,19 @@ export function topicSettings (contestant: Contestant): Readonly<Record<string, 
 
 export function labelOf ({ name, flush }: Contestant): string { return `${name} ${flush}` }
 
+/** What servers with a JIT compiler are sent before anything is measured, so that it is done. */
+export interface WarmUp {
+  /** In batches, by the Java clients: Kafka only. */
+  readonly messages: number
+  /** Of one record each; for at most 10 s. */
+  readonly requests: number
+}
+
 export class Contestants {
   readonly #running = new Map<string, Promise<Subject>>()
-  readonly #warmMessages: number
+  readonly #warmUp: WarmUp
 
-  /** @param warmMessages what Kafka is sent before anything is measured, so that its JIT compiler is done */
-  constructor (warmMessages: number) { this.#warmMessages = warmMessages }
+  constructor (warmUp: WarmUp) { this.#warmUp = warmUp }
 
   async start (contestant: Contestant): Promise<Subject> {
     // One Kafka does both: its flushing is a setting of the topic.
@@ -46,9 +53,16 @@ export class Contestants {
       case 'kafka': return await this.#startKafka()
       case 'redis': return await startRedis(flush)
       case 'nats': return await startNats(flush)
-      case 'limit': return await startLimit({ flush })
-      case 'ringmq': return await startRingmq({ flush, dataDir: dataFolder(`ringmq-${flush}`) })
+      case 'limit': return await this.#warmRequests(await startLimit({ flush }))
+      case 'ringmq': return await this.#warmRequests(await startRingmq({ flush, dataDir: dataFolder(`ringmq-${flush}`) }))
     }
+  }
+
+  async #warmRequests (subject: Subject): Promise<Subject> {
+    const { requests } = this.#warmUp
+    const target = { port: subject.port, serverPid: subject.server.pid, topic: 'warm-requests' }
+    if (requests > 0) await runLoad({ load: 'produce', ...target, valueBytes: 1024, connections: 64, inFlight: 5, warmupRequests: 0, requests, secondsMax: 10 })
+    return subject
   }
 
   async #startKafka (): Promise<Subject> {
@@ -56,14 +70,13 @@ export class Contestants {
     rmSync(dataDir, { recursive: true, force: true })
     const { server, port } = await startKafka(dataDir, answersKafka)
     const subject: Subject = { name: 'kafka', port, server, stop: async () => await server.stop() }
-    const messages = Math.floor(this.#warmMessages / 4)
+    const messages = Math.floor(this.#warmUp.messages / 4)
     for (const [partitions, valueBytes] of messages === 0 ? [] : [[1, 100], [8, 100], [1, 1024], [8, 1024]] as const) {
       const load = { subject, topic: `warm-${partitions}-${valueBytes}`, partitions, messages, valueBytes }
       await javaProduce(load)
       await javaFetch(load)
     }
-    if (messages > 0) await runLoad({ load: 'produce', port, serverPid: server.pid, topic: 'warm-requests', valueBytes: 1024, connections: 8, inFlight: 1, warmupRequests: 0, requests: 100_000 })
-    return subject
+    return await this.#warmRequests(subject)
   }
 
   /** Ends all servers but Kafka, or all. */

@@ -16,7 +16,7 @@ for (const row of options.rows) if (!rows.includes(row)) throw new Error(`row ${
 for (const name of options.servers) if (!serverNames.includes(name as ServerName)) throw new Error(`server ${name} is none of ${serverNames.join(', ')}`)
 
 const results = new Results('peers', options)
-const contestants = new Contestants(options.smoke ? 0 : 8_000_000)
+const contestants = new Contestants(options.smoke ? { messages: 0, requests: 0 } : { messages: 8_000_000, requests: 200_000 })
 /** NATS where Go could not fetch it. */
 const absent = new Set<string>()
 let topics = 0
