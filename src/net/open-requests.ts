@@ -5,8 +5,8 @@
  * nothing:
  *
  * ```
- *  bit 31          19 18    16 15         0
- *  | use (13 bits)   | life   | slot       |
+ *  bit 30          19 18    16 15         0
+ *  | use (12 bits)   | life   | slot       |      a small integer, for V8 too
  * ```
  */
 import type { ActorId } from '../base/ids.ts'
@@ -24,8 +24,8 @@ const slotsMax = 1 << slotBits
 const lifeBits = 3
 const lifeMask = (1 << lifeBits) - 1
 const useShift = slotBits + lifeBits
-const useMask = (1 << 32 - useShift) - 1
-/** Free slots rest until there are more than so many: a correlation comes again after half a million requests at the earliest. */
+const useMask = (1 << 31 - useShift) - 1
+/** Free slots rest until there are more than so many: a correlation comes again after a quarter of a million requests at the earliest. */
 const restingSlots = 64
 
 export class OpenRequests {
@@ -67,7 +67,7 @@ export class OpenRequests {
     // Use 0 is left out, so that no correlation is 0.
     const use = ((this.#uses[slot]! >>> lifeBits) + 1 & useMask) || 1
     this.#uses[slot] = use << lifeBits | this.#life
-    return (this.#uses[slot]! << slotBits | slot) >>> 0
+    return this.#uses[slot]! << slotBits | slot
   }
 
   /** Hands an answer to whoever asked. One that nobody waits for any more is dropped. */

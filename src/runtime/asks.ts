@@ -163,7 +163,7 @@ export class Asks {
   #hash (asker: number, correlation: number): number {
     // Correlations count up or use few low numbers again and again: they come to lie close together in the table, and in the
     // processor's cache, but not side by side, as a run of places is walked whenever one of it is closed.
-    return (2 * correlation + Math.imul(asker, 0x9e3779b1)) & this.#mask
+    return ((correlation << 1) + Math.imul(asker, 0x9e3779b1)) & this.#mask
   }
 }
 
