@@ -8,6 +8,7 @@
  *                                 ^ lease.bytes                                          ^
  * ```
  */
+import { type Clock, systemClock } from '../base/clock.ts'
 import type { Offset } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
 import { batchBytesOf, batchHeaderBytes, batchMagic, magicOf, nextOffsetOf, baseOffsetOf } from '../record/record-batch.ts'
@@ -16,6 +17,7 @@ import { readWhole } from './checked-file.ts'
 import type { ReadPlan } from './log.ts'
 import { OffsetIndex, segmentSpanMax } from './offset-index.ts'
 import { ReadBuffers, type ReadBuffer } from './read-buffers.ts'
+import { type Paced, ReadPace } from './read-pace.ts'
 import { segmentPath } from './segment.ts'
 
 /** Bytes lent to one reader. Whoever got it gives it back exactly once, after the last use. */
@@ -28,13 +30,13 @@ export interface ReadLease {
 /** `lease` is undefined when nothing fits: no whole batch within `maxBytes`, or nothing there. */
 export type ReadDone = (error: Error | undefined, lease: ReadLease | undefined) => void
 
-/** Reads up to this size are made on the calling thread when the plan is hot: cheaper than the way to the pool and back. */
-const inlineBytesMax = 131072
 /** Read beyond `maxBytes`, because the position may lie an index interval before the wanted batch. */
 const slackBytes = 16384
 const hintsPerFile = 8
+/** Larger reads always go to the pool: what a thread may do at a time. Most clients ask for 1 MiB of a partition. */
+const hereBytesMax = (1 << 20) + slackBytes
 
-interface OpenFile {
+interface OpenFile extends Paced {
   readonly key: string
   readonly fileId: number
   readonly file: DiskFile
@@ -56,12 +58,14 @@ export interface SegmentReaderOptions {
   readonly filesMax?: number
   /** Memory for read buffers: `performance.read_cache_size`. Beyond it reads get smaller, never stuck. */
   readonly bufferBytesMax?: number
+  readonly clock?: Clock
 }
 
 export class SegmentReader {
   readonly #disk: Disk
   readonly #filesMax: number
   readonly #buffers: ReadBuffers
+  readonly #pace: ReadPace
   readonly #files = new Map<string, OpenFile>()
   readonly #opening = new Map<string, Promise<OpenFile>>()
   #uses = 0
@@ -70,6 +74,7 @@ export class SegmentReader {
     this.#disk = options.disk
     this.#filesMax = options.filesMax ?? 128
     this.#buffers = new ReadBuffers(options.bufferBytesMax ?? 32 << 20)
+    this.#pace = new ReadPace(options.clock ?? systemClock)
   }
 
   get openFiles (): number {
@@ -85,7 +90,7 @@ export class SegmentReader {
    *
    * @param maxBytes     at most so many bytes …
    * @param minOneBatch  … but the first batch whole, however large (otherwise nothing, if it does not fit)
-   * @param done         called exactly once; before this returns if the plan is hot, small and its file is open
+   * @param done         called exactly once; before this returns if the read is made on this thread (see {@link ReadPace}) and its file is open
    */
   read (directory: string, plan: ReadPlan, maxBytes: number, minOneBatch: boolean, done: ReadDone): void {
     assert(plan.memory === undefined, 'bytes in memory need no reading')
@@ -152,7 +157,7 @@ export class SegmentReader {
         await file.close()
         throw Object.assign(new Error(`${key} was replaced: ask for a new plan`), { code: 'ESTALE' })
       }
-      open = { key, fileId: id, file, index: undefined, users: 1, lastUse: ++this.#uses, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, closing: false }
+      open = { key, fileId: id, file, index: undefined, users: 1, lastUse: ++this.#uses, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, quick: false, closing: false }
       this.#files.set(key, open)
       while (this.#files.size > this.#filesMax) this.#evict(this.#leastRecentlyUsed())
     }
@@ -211,7 +216,7 @@ export class SegmentReader {
       this.#unuse(open)
       return done(undefined, undefined)
     }
-    new Reading(this, this.#buffers, open, plan, position, end, maxBytes, minOneBatch, done).start(wanted)
+    new Reading(this, this.#buffers, this.#pace, open, plan, position, end, maxBytes, minOneBatch, done).start(wanted)
   }
 
   /** The read is over; it ended at (nextOffset, nextPosition) if it found something. What is not committed may be cut and written anew. */
@@ -234,6 +239,7 @@ function canServe (open: OpenFile, plan: ReadPlan): boolean {
 class Reading {
   readonly #reader: SegmentReader
   readonly #buffers: ReadBuffers
+  readonly #pace: ReadPace
   readonly #open: OpenFile
   readonly #plan: ReadPlan
   readonly #end: number
@@ -243,13 +249,15 @@ class Reading {
   #position: number
   #buffer: ReadBuffer | undefined
   #wanted = 0
+  #startMs = 0
 
   constructor (
-    reader: SegmentReader, buffers: ReadBuffers, open: OpenFile, plan: ReadPlan, position: number, end: number,
+    reader: SegmentReader, buffers: ReadBuffers, pace: ReadPace, open: OpenFile, plan: ReadPlan, position: number, end: number,
     maxBytes: number, minOneBatch: boolean, done: ReadDone
   ) {
     this.#reader = reader
     this.#buffers = buffers
+    this.#pace = pace
     this.#open = open
     this.#plan = plan
     this.#position = position
@@ -264,7 +272,8 @@ class Reading {
     this.#buffer = this.#buffers.take(wanted, exactly)
     this.#wanted = Math.min(wanted, this.#buffer.bytes.length)
     const into = this.#buffer.bytes.subarray(0, this.#wanted)
-    if (!this.#plan.hot || this.#wanted > inlineBytesMax) {
+    this.#startMs = this.#pace.nowMs
+    if (this.#wanted > hereBytesMax || !this.#pace.isHere(this.#open, this.#plan.hot, this.#startMs)) {
       this.#open.file.read(into, this.#position, this.#onRead)
       return
     }
@@ -274,11 +283,18 @@ class Reading {
     } catch (error) {
       return this.#finish(error as Error)
     }
-    this.#onRead(undefined, count)
+    this.#pace.note(this.#open, this.#startMs, true)
+    this.#handle(count)
   }
 
   readonly #onRead = (error: Error | undefined, count: number): void => {
     if (error !== undefined) return this.#finish(error)
+    this.#pace.note(this.#open, this.#startMs, false)
+    this.#handle(count)
+  }
+
+  /** Finds the whole batches that were asked for among the bytes read. */
+  #handle (count: number): void {
     const { offset, endOffset } = this.#plan
     const bytes = this.#buffer!.bytes
     let at = 0

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Offset } from '../../src/base/ids.ts'
 import { BlockPool } from '../../src/log/block-pool.ts'
 import { scanFile } from '../../src/log/scan.ts'
+import type { Disk } from '../../src/log/disk.ts'
 import { FaultyDisk } from '../../src/log/faulty-disk.ts'
 import { Scrubber } from '../../src/log/scrub.ts'
 import { SegmentReader, type ReadLease } from '../../src/log/segment-reader.ts'
@@ -77,6 +78,56 @@ t.test('memory of blocks is bounded and shared by use', async t => {
   t.ok(pool.pinnedBytes >= 160_000, 'an append always finds memory')
   await again.flush()
   t.ok(pool.bytes <= 200_000)
+})
+
+t.test('reads that the page cache answers are made at once; a disk that becomes slow holds the thread up once', async t => {
+  let now = 0
+  let readMs = 0.1
+  const made: string[] = []
+  const disk = new FaultyDisk()
+  const host = await LogHost.open({ directory, disk, config: { segmentBytesMax: 100_000 }, pool: new BlockPool(4096, 1024) })
+  for (let i = 0; i < 100; i++) {
+    host.append(batchOf(1, 2000))
+    await host.flush()
+  }
+  const slow: Disk = Object.assign(Object.create(disk) as Disk, {
+    open: async (path: string, mode: 'read' | 'write') => {
+      const file = await disk.open(path, mode)
+      if (!path.endsWith('.log')) return file
+      const took = <In extends unknown[], Out>(how: string, read: (...input: In) => Out) => (...input: In): Out => {
+        made.push(how)
+        now += readMs
+        return read.apply(file, input)
+      }
+      return Object.assign(file, { read: took('pool', file.read), readNow: took('here', file.readNow) })
+    }
+  })
+  const reader = new SegmentReader({ disk: slow, clock: { wallMs: () => 0, monotonicMs: () => now } })
+  const read = async (): Promise<string> => {
+    made.length = 0
+    t.ok((await readPlan(reader, directory, host.log.read(0 as Offset, 10_000, host.log.highWatermark)!, 10_000)).length > 0)
+    return made.join()
+  }
+  t.equal(await read(), 'pool', 'nothing is known of the file')
+  t.equal(await read(), 'here')
+  t.equal(await read(), 'here')
+  readMs = 50
+  t.equal(await read(), 'here')
+  t.equal(await read(), 'pool')
+  now += 2000
+  t.equal(await read(), 'pool', 'as slow as the last one was')
+  readMs = 0.1
+  t.equal(await read(), 'pool')
+  t.equal(await read(), 'here')
+  readMs = 50
+  t.equal(await read(), 'here')
+  readMs = 0.1
+  t.equal(await read(), 'pool')
+  t.equal(await read(), 'pool', 'quick again, but within the second')
+  now += 1000
+  t.equal(await read(), 'here')
+  await reader.close()
+  await host.log.close()
 })
 
 t.test('leases beyond the bound are small and never wait', async t => {

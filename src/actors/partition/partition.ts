@@ -132,7 +132,7 @@ export class Partition implements Actor<PartitionMessage> {
     }
     switch (message.kind) {
       case 'append': this.#append(message, out, now); break
-      case 'fetch': this.#fetch(message, out); break
+      case 'fetch': this.#fetch(message, out, now); break
       case 'unwatch': this.#watching.remove(message.replyTo, message.correlation); break
       case 'list-offset': this.#listOffset(message, out); break
       case 'epoch-end': this.#epochEnd(message, out); break
@@ -185,9 +185,7 @@ export class Partition implements Actor<PartitionMessage> {
 
   #append (append: Append, out: Outbox, now: number): void {
     const { records, acks, replyTo, correlation } = append
-    const thread = this.#traffic.count(replyTo, now)
-    const move = thread === undefined ? undefined : this.#move(thread)
-    if (move !== undefined) out.effect(move)
+    this.#follow(replyTo, out, now)
     const errorCode = this.#appendProblem(records)
     if (errorCode !== ErrorCode.NONE) {
       this.#answerAppend(out, replyTo, correlation, errorCode, -1)
@@ -242,7 +240,15 @@ export class Partition implements Actor<PartitionMessage> {
     } as Message)
   }
 
-  #fetch (fetch: Fetch, out: Outbox): void {
+  /** Moves to the thread that nearly all requests come from. */
+  #follow (edge: ActorId, out: Outbox, now: number): void {
+    const thread = this.#traffic.count(edge, now)
+    const move = thread === undefined ? undefined : this.#move(thread)
+    if (move !== undefined) out.effect(move)
+  }
+
+  #fetch (fetch: Fetch, out: Outbox, now: number): void {
+    this.#follow(fetch.replyTo, out, now)
     const waits = this.#replica.highWatermark <= fetch.beyond && this.#leaderProblem(fetch.leaderEpoch) === ErrorCode.NONE
     if (!waits || !this.#watching.add(fetch)) this.#answerFetch(fetch, out)
   }
