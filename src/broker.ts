@@ -86,7 +86,7 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}, h
     const runtime = inMemory
       ? await startHere(await init)
       : await Supervisor.start({ threads, program: reactorUrl(), init, edge, resourceLimits, onEvent })
-    const { directory, port } = await place
+    const [{ directory, port }, { broker }] = await Promise.all([place, init])
     try {
       await placeActors(runtime, config, port, canSharePort ? threads : 1)
     } catch (error) {
@@ -96,10 +96,10 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}, h
     const reserve = directory === undefined ? undefined : keepReserve(directory, log.logger)
     let closing: Promise<void> | undefined
     return {
-      host: (await init).broker.host,
+      host: broker.host,
       port,
       address: `${config.bindAddr}:${port}`,
-      clusterId: (await init).broker.clusterId,
+      clusterId: broker.clusterId,
       threads,
       close: () => {
         closing ??= (async () => {

@@ -84,6 +84,7 @@ class Reactor {
   /** On the one thread that runs it. */
   #groups: GroupCoordinator | undefined
   #partitions = 0
+  #draining = false
 
   constructor (context: ThreadContext<ReactorInit>) {
     const { init, thread, threads } = context
@@ -180,13 +181,17 @@ class Reactor {
 
   /** Listens once this thread knows the topics: a client that came earlier would be told that they do not exist. */
   async #makeListener ({ host, port, reusePort }: Extract<ReactorSpec, { type: 'listener' }>): Promise<Actor> {
-    while (this.#network?.metadata.ready !== true) await new Promise(resolve => setTimeout(resolve, listenPollMs))
+    while (this.#network?.metadata.ready !== true) {
+      if (this.#draining) throw new Error('the broker stops before it listens')
+      await new Promise(resolve => setTimeout(resolve, listenPollMs))
+    }
     const listener = await Listener.listen({ host, port, reusePort, accept: (handle, remote) => this.#network!.accept(handle, remote) })
     this.#listener = listener
     return { receive: () => {}, close: async () => listener.close() }
   }
 
   async #drain (): Promise<void> {
+    this.#draining = true
     this.#listener?.close()
     this.#network?.quiesce()
     const end = systemClock.monotonicMs() + drainMs

@@ -382,14 +382,14 @@ export class Connection implements FrameWaiter {
   #handleClose (): void {
     assert(!this.closed, 'a socket closes once')
     this.closed = true
+    this.#pool.leave(this)
+    this.#apart = undefined
     this.#out.length = 0
     this.#releaseAll()
     if (this.#assembly !== undefined) {
       this.#pool.release(this.#assembly)
       this.#assembly = undefined
     }
-    this.#pool.leave(this)
-    this.#apart = undefined
     this.#owner.handleClosed(this)
     this.onClosed?.()
   }

@@ -118,7 +118,7 @@ export class Lives {
       return
     }
     if (cell.incarnation !== incarnation) {
-      await actor.close?.()
+      if (actor.close !== undefined) await this.#closeActor(cell.self, actor)
       return
     }
     cell.runningSince = this.#host.begin()
