@@ -37,7 +37,7 @@ import { controllerId, groupsId, partitionName, votesId, type ReactorInit, type 
 import { apis } from './protocol/apis.ts'
 import { Scans } from './scans.ts'
 import type { Actor } from './runtime/actor.ts'
-import type { ActorContext } from './runtime/cell.ts'
+import { type ActorContext, Unstartable } from './runtime/cell.ts'
 import { systemLimits, type SystemStats } from './runtime/system-options.ts'
 import { Credits } from './runtime/credit.ts'
 import type { Placer, Program, RunningProgram, ThreadContext } from './runtime/program.ts'
@@ -219,7 +219,7 @@ class Reactor {
       snapshot: () => {},
       batch: bytes => { batches.push(new Uint8Array(bytes)) }
     })
-    if (opened.state === 'damaged') throw new Error(`the metadata log is damaged: ${opened.damage.reason}`)
+    if (opened.state === 'damaged') throw new Unstartable(`the metadata log is damaged: ${opened.damage.reason}`)
     const controller = new Controller({
       replica: new Replica({ log: opened.log, group: `${metadataTopicId}-0`, votes: votesId(this.#context.threads) }),
       placer: partitionPlacer(this.#context.placer, this.#logger, async (topicId, partitions) => {

@@ -19,7 +19,12 @@ export interface ActorContext {
   readonly fresh: boolean
 }
 
-/** Makes an actor, reading what it needs first. May be called again after a crash; a rejection is tried again later. */
+/** What a factory throws when trying again would not help: its actor is given up. */
+export class Unstartable extends Error {
+  override name = 'Unstartable'
+}
+
+/** Makes an actor, reading what it needs first. May be called again after a crash; a rejection is tried again later, unless it is {@link Unstartable}. */
 export type ActorFactory = (context: ActorContext) => Promise<Actor>
 
 /** The part of the actor system that outboxes reach. */

@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts'
 import type { Message } from '../base/effect.ts'
 import type { ActorId, ThreadIndex } from '../base/ids.ts'
 import type { Actor, Undeliverable } from './actor.ts'
-import type { ActorContext, Cell } from './cell.ts'
+import { type ActorContext, type Cell, Unstartable } from './cell.ts'
 import { ActorState, stateOf, versionOf, type Placement } from './placement.ts'
 import type { OnRuntimeEvent } from './runtime-event.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -135,7 +135,7 @@ export class Lives {
     const { limits, onEvent, scheduler } = this.#host
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     const attempt = ++cell.attempt
-    if (attempt > limits.restartAttemptsMax) {
+    if (attempt > limits.restartAttemptsMax || error instanceof Unstartable) {
       cell.onStarted?.(error)
       cell.onStarted = undefined
       this.#end(cell, ActorState.dead, 'dead')

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ringmq, startRingmq } from './kit.ts'
@@ -25,6 +25,19 @@ t.test('starts, serves, stops at SIGTERM, and finds everything again', async t =
   const back = await third.until(/consume --topic demo.*\n/)
   t.equal((await ringmq(['consume', '--topic', 'kept', '--broker', address(back)])).stdout.toString(), 'safe\nsafe\nsafe\n')
   t.equal(await third.end('SIGINT'), 0)
+})
+
+t.test('a damaged metadata log stops the start, and says so', async t => {
+  const dir = join(t.testdir(), 'data')
+  const first = startRingmq(['broker', ...quiet, '--data-dir', dir])
+  const banner = await first.until(/consume --topic demo.*\n/)
+  t.match(await ringmq(['create-topic', '--topic', 'kept', '--broker', address(banner)]), { code: 0 })
+  t.equal(await first.end('SIGTERM'), 0)
+  const log = join(dir, 'topics', `${'0'.repeat(31)}1-0`)
+  for (const name of readdirSync(log)) if (name.endsWith('.log')) truncateSync(join(log, name), 10)
+  const { code, stderr } = await ringmq(['broker', ...quiet, '--data-dir', dir])
+  t.equal(code, 1)
+  t.match(stderr, /^ringmq: cannot start: the metadata log is damaged: .+$/m)
 })
 
 t.test('a port in use is one clear line', async t => {
