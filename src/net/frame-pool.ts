@@ -6,8 +6,8 @@
 import { assert } from '../base/assert.ts'
 
 const classBytesMin = 4 * 1024
-/** Idle buffers kept for reuse; more than that goes back to the system. */
-const idleBytesMax = 6 * 1024 * 1024
+/** Idle buffers kept for reuse; more than that goes back to the system. Room for requests of 8 MiB: as garbage they make V8 collect the whole heap each time. */
+const idleBytesMax = 16 * 1024 * 1024
 /** So many buffers may be lent past the first in line; then nobody gets one before it, or a large request would wait for ever. */
 const passesMax = 1000
 

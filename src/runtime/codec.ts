@@ -11,6 +11,11 @@ export const messagePackCode = 0
 /** Codes above belong to the runtime itself. */
 export const codeMax = 119
 
+/** Payloads of at least this size are written into memory that is used again: as garbage it would make V8 collect the whole heap for each few of them. */
+const reusedBytesMin = 256 * 1024
+const reusedBytesMax = 2 * 1024 * 1024
+const reusedMax = 4
+
 export interface MessageCodec<M extends Message = Message> {
   readonly kind: M['kind']
   /** 1 to {@link codeMax}, the same on every thread. */
@@ -26,6 +31,8 @@ export interface MessageCodec<M extends Message = Message> {
 export class Codecs {
   readonly #byKind = new Map<string, MessageCodec>()
   readonly #byCode: (MessageCodec | undefined)[] = new Array(codeMax + 1).fill(undefined)
+  /** Memory of large payloads that were given back. */
+  readonly #reused: Uint8Array[] = []
 
   constructor (codecs: readonly MessageCodec[] = []) {
     for (const codec of codecs) {
@@ -41,13 +48,27 @@ export class Codecs {
     return this.#byKind.get(kind)
   }
 
-  /** Returns the message's payload as bytes of its own: a copy, for messages that must wait. */
+  /** Returns the message's payload as bytes of its own: a copy, for messages that must wait. Whoever is done with it may {@link giveBack} it. */
   encode (message: Message): Uint8Array {
     const codec = this.#byKind.get(message.kind)
     if (codec === undefined) return encode(message)
-    const bytes = Buffer.allocUnsafeSlow(codec.size(message))
+    const size = codec.size(message)
+    const bytes = this.#memory(size)
     codec.write(message, { bytes, view: new DataView(bytes.buffer) }, 0)
-    return bytes
+    return bytes.length === size ? bytes : bytes.subarray(0, size)
+  }
+
+  /** The bytes that {@link encode} returned are not used any more. */
+  giveBack (bytes: Uint8Array): void {
+    const size = bytes.buffer.byteLength
+    if (size >= reusedBytesMin && size <= reusedBytesMax && this.#reused.length < reusedMax) this.#reused.push(new Uint8Array(bytes.buffer))
+  }
+
+  /** Memory from its buffer's begin on, of `size` bytes or, if it may be used again, a few more. */
+  #memory (size: number): Uint8Array {
+    if (size < reusedBytesMin || size > reusedBytesMax) return Buffer.allocUnsafeSlow(size)
+    const fits = this.#reused.findIndex(bytes => bytes.length >= size)
+    return fits >= 0 ? this.#reused.splice(fits, 1)[0]! : Buffer.allocUnsafeSlow(Math.ceil(size / reusedBytesMin) * reusedBytesMin)
   }
 
   codeOf (kind: string): number {

@@ -36,7 +36,7 @@ const firstPieceCode = 120
 const pieceCode = 121
 const firstPieceHeaderBytes = 8
 /** A buffer for pieces above this is given back after use. */
-const assemblyBytesKept = 1 << 20
+const assemblyBytesKept = 2 << 20
 export const actorIdBits = 24
 
 /** A frame that found no room: its bytes are a copy. */
@@ -104,11 +104,14 @@ export class Link {
     return this.sendEncoded(to, codec?.code ?? 0, this.#codecs.encode(message))
   }
 
-  /** As {@link send}, of a payload that is already encoded. It is kept until it has gone out. */
+  /** As {@link send}, of a payload from {@link Codecs.encode}. It is kept until it has gone out, and then given back. */
   sendEncoded (to: ActorId, code: number, bytes: Uint8Array): boolean {
     assert(bytes.length <= this.#limits.messageBytesMax, 'message larger than may cross threads')
     const frame = { tag: (code << actorIdBits) | to, bytes, sent: 0 }
-    if (this.#waiting.count === 0 && this.#write(frame)) return true
+    if (this.#waiting.count === 0 && this.#write(frame)) {
+      this.#codecs.giveBack(bytes)
+      return true
+    }
     if (!this.#waiting.push(frame)) return false
     this.framesWaited++
     this.#waitingBytes += bytes.length
@@ -120,6 +123,7 @@ export class Link {
     for (let frame; (frame = this.#waiting.peek()) !== undefined && this.#write(frame);) {
       this.#waiting.shift()
       this.#waitingBytes -= frame.bytes.length
+      this.#codecs.giveBack(frame.bytes)
     }
     const published = this.#writer.publish()
     if (this.#waiting.count > 0) this.#writer.wantSpace()
