@@ -122,7 +122,7 @@ function git (...args: string[]): string {
 }
 
 /** The commit; where src or bench differ from it, with a hash of the difference, so that results of two states never mix. */
-function currentCommit (): string {
+export function currentCommit (): string {
   try {
     const commit = git('rev-parse', '--short=12', 'HEAD').trim()
     const difference = git('diff', 'HEAD', '--', 'src', 'bench')

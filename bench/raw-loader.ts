@@ -28,6 +28,8 @@ export interface AppendOptions extends Target {
   readonly connections: number
   readonly inFlight: number
   readonly partitions?: number
+  /** Copies of a NATS stream; default 1. */
+  readonly replicas?: number
   readonly recordsPerBatch?: number
   readonly warmupRequests: number
   readonly requests: number
@@ -119,7 +121,7 @@ async function redisAppend (options: AppendOptions): Promise<LoadOutcome> {
 async function natsAppend (options: AppendOptions): Promise<LoadOutcome> {
   const { port, topic } = options
   const call = async (verb: string, body: unknown): Promise<{ error?: unknown, state?: { messages: number } }> => JSON.parse(await natsRequest(port, `$JS.API.STREAM.${verb}.${topic}`, body === undefined ? '' : JSON.stringify(body)))
-  const created = await call('CREATE', { name: topic, subjects: [topic], storage: 'file', num_replicas: 1 })
+  const created = await call('CREATE', { name: topic, subjects: [topic], storage: 'file', num_replicas: options.replicas ?? 1 })
   if (created.error !== undefined) throw new Error(`NATS: ${JSON.stringify(created.error)}`)
   const value = randomValue(options.valueBytes)
   const protocols = Array.from({ length: options.connections }, (_, index) => new NatsAppend(topic, value, options.inFlight, index))

@@ -3,7 +3,8 @@
  * 50 ms more, as on a disk of that speed. They hold their slot of libuv's pool meanwhile, which is the danger: a timer
  * would not. The slot is held by reading a pipe into which the byte is put after the time.
  *
- * SLOW_FS_CONTROL names a file that holds the folder's name once it is known; until then nothing is slow.
+ * SLOW_FS_CONTROL names a file that holds the folder's name once it is known; until then nothing is slow. A second line may
+ * say another number of milliseconds.
  */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -12,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 
-const delayMs = 50
+let delayMs = 50
 const control = process.env.SLOW_FS_CONTROL
 /** One pipe for each operation that may be held at once; more than the pool has slots are never needed. */
 const pipesMax = 64
@@ -45,7 +46,11 @@ if (control !== undefined) {
   }
   syncBuiltinESMExports()
   setInterval(() => {
-    try { slowFolder = fs.readFileSync(control, 'utf8').trim() || undefined } catch { /* not there yet */ }
+    try {
+      const [folder = '', ms = ''] = fs.readFileSync(control, 'utf8').trim().split('\n')
+      slowFolder = folder || undefined
+      if (Number(ms) > 0) delayMs = Number(ms)
+    } catch { /* not there yet */ }
   }, 100).unref()
 }
 

@@ -1,5 +1,5 @@
 /**
- * Starts a new protocol API: `npm run new:api -- alterPartitionReassignments 45 0 1` writes its definition with versions 0 to 1,
+ * Starts a new protocol API: `npm run new:api -- describeLogDirs 35 0 1` writes its definition with versions 0 to 1,
  * names it in src/protocol/apis.ts, and says what is left to do by hand.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'

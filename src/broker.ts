@@ -8,13 +8,23 @@
  */
 import { availableParallelism, hostname } from 'node:os'
 import { brokerConfig, type BrokerConfig, type SettingName } from './base/config.ts'
+import type { HostPort } from './base/address.ts'
 import type { ThreadIndex } from './base/ids.ts'
 import { loggerOptions, openLog, type Logger } from './base/logger.ts'
-import { createMetrics, MetricRow } from './base/metrics.ts'
+import { createMetrics, MetricRow, metrics } from './base/metrics.ts'
 import { cryptoChance, uuidHex } from './base/prng.ts'
+import { featureRange } from './base/versions.ts'
+import { type Discovery, openDiscovery } from './discovery/discovery.ts'
+import type { DiscoveryMetrics } from './discovery/etcd-registration.ts'
+import { findMembership } from './discovery/find-membership.ts'
+import type { Membership } from './discovery/membership.ts'
+import { raftAddresses } from './discovery/newcomer.ts'
 import type { DataDirectory } from './log/data-directory.ts'
 import { canSharePort, reservePort } from './net/listener.ts'
-import { controllerName, groupsName, listenerName, votesName, type ReactorInit, type ReactorSpec } from './places.ts'
+import { PeerCalls } from './net/peers/peer-calls.ts'
+import { SocketTransport } from './net/peers/socket-transport.ts'
+import { controllerName, groupsName, listenerName, peersName, votesName, type ReactorInit, type ReactorSpec } from './places.ts'
+import { nodeScheduler } from './runtime/scheduler.ts'
 import type { LocalRuntime } from './runtime/local-runtime.ts'
 import type { ActorSpec, Placer } from './runtime/program.ts'
 import { logRuntimeEvents } from './runtime-log.ts'
@@ -31,10 +41,12 @@ const reserveMs = 60_000
 export interface BrokerHooks {
   /** A thread hangs and cannot even be ended: only the end of the process helps, which is for the program around the broker to decide. */
   readonly onStuck?: () => void
+  /** Ends a start that waits for the other brokers of its cluster. */
+  readonly signal?: AbortSignal
 }
 
-/** Number of the only broker of a cluster of one. */
-const nodeNumber = 1
+/** Frames of brokers that look for their cluster. */
+const callBytesMax = 1024 * 1024
 const edge: ReactorSpec = { type: 'network' }
 
 export interface Broker {
@@ -72,23 +84,28 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}, h
   const log = openLog(loggerOptions(config), { node: config.nodeId })
   const inMemory = config.dataDir === 'memory'
   const threads = inMemory ? 1 : threadsOf(config)
-  const metrics = createMetrics(1 + threads)
-  const logEvent = logRuntimeEvents(log.logger, new MetricRow(metrics, 0))
+  const words = createMetrics(1 + threads)
+  const logEvent = logRuntimeEvents(log.logger, new MetricRow(words, 0))
   const onEvent: OnRuntimeEvent = event => {
     logEvent(event)
     if (event.kind !== 'thread-stuck') return
     log.flush()
     hooks.onStuck?.()
   }
-  const place = findPlace(config, inMemory)
-  const init = place.then(({ directory, port }) => reactorInit(config, threads, metrics, directory, port))
+  const stopped = new AbortController()
+  const place = findPlace(config, inMemory, log.logger, AbortSignal.any([stopped.signal, ...hooks.signal === undefined ? [] : [hooks.signal]]))
+  const init = place.then(found => reactorInit(config, threads, words, found))
   try {
     const runtime = inMemory
       ? await startHere(await init)
       : await Supervisor.start({ threads, program: reactorUrl(), init, edge, resourceLimits, onEvent })
-    const [{ directory, port }, { broker }] = await Promise.all([place, init])
+    const [{ directory, port, membership }, { broker, directoryId, raftAddress }] = await Promise.all([place, init])
+    let discovery: Discovery
     try {
-      await placeActors(runtime, config, port, canSharePort ? threads : 1)
+      await placeActors(runtime, config, port, threads)
+      discovery = await openDiscovery({
+        config, membership, directoryId, address: raftAddress ?? { host: '', port: 0 }, logger: log.logger, metrics: discoveryMetrics(new MetricRow(words, 0))
+      })
     } catch (error) {
       await runtime.close()
       throw error
@@ -104,6 +121,7 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}, h
       close: () => {
         closing ??= (async () => {
           clearInterval(reserve)
+          await discovery.close()
           await runtime.close()
           await directory?.close(true)
           await log.close()
@@ -112,6 +130,7 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}, h
       }
     }
   } catch (error) {
+    stopped.abort(error)
     // Not a clean stop: whatever the last run left stays as it was found.
     await place.then(async ({ directory }) => await directory?.close(false), () => {})
     await log.close()
@@ -119,37 +138,47 @@ export async function startBroker (options: BrokerOptions | BrokerConfig = {}, h
   }
 }
 
-/** What a broker has for itself on its machine. */
+/** What a broker has for itself: on its machine, and in its cluster. */
 interface Place {
   readonly directory: DataDirectory | undefined
   readonly port: number
+  readonly membership: Membership
 }
 
-/** Locks the folder, then makes sure of the port. Threads that have been spawned load their modules meanwhile. */
-async function findPlace (config: BrokerConfig, inMemory: boolean): Promise<Place> {
+/** Locks the folder, makes sure of the port, then finds the cluster. Threads that have been spawned load their modules meanwhile. */
+async function findPlace (config: BrokerConfig, inMemory: boolean, logger: Logger, signal: AbortSignal): Promise<Place> {
   const directory = inMemory ? undefined : await openDirectory(config)
   try {
-    return { directory, port: await reservePort(config.bindAddr, config.bindPort) }
+    const port = await reservePort(config.bindAddr, config.bindPort)
+    const membership = await findMembership({
+      config, directory, calls: peerCalls(logger), logger, signal, chance: cryptoChance, client: advertised(config, port), features: featureRange
+    })
+    return { directory, port, membership }
   } catch (error) {
     await directory?.close(false)
     throw error
   }
 }
 
-function reactorInit (config: BrokerConfig, threads: number, metrics: SharedArrayBuffer, directory: DataDirectory | undefined, port: number): ReactorInit {
+function peerCalls (logger: Logger): PeerCalls {
+  return new PeerCalls({ transport: new SocketTransport({ assemblyBytesMax: callBytesMax }), scheduler: nodeScheduler, logger })
+}
+
+function reactorInit (config: BrokerConfig, threads: number, words: SharedArrayBuffer, { directory, port, membership }: Place): ReactorInit {
   return {
     config,
-    metrics,
+    metrics: words,
     threads,
     logger: loggerOptions(config),
     poolSize: poolSize(),
-    broker: {
-      nodeId: directory?.identity.nodeNumber ?? nodeNumber,
-      clusterId: directory?.identity.clusterId ?? uuidHex(cryptoChance),
-      host: advertisedHost(config),
-      port: config.advertisedPort !== 0 ? config.advertisedPort : port
-    },
-    bootId: directory?.bootId ?? ''
+    broker: { nodeId: membership.nodeId, clusterId: membership.clusterId, ...advertised(config, port) },
+    bootId: directory?.bootId ?? '',
+    membership,
+    directoryId: directory?.identity.directoryId ?? uuidHex(cryptoChance),
+    raftAddress: raftAddresses(config)?.address,
+    incarnation: cryptoChance.uint32(),
+    // Of a machine that went down in the middle of a run; what was synced write by write is there all the same.
+    forgetful: directory !== undefined && !directory.cleanStop && !directory.sameBoot
   }
 }
 
@@ -159,13 +188,10 @@ async function startHere (init: ReactorInit): Promise<LocalRuntime> {
   return await LocalRuntime.start({ program, init, edge })
 }
 
-/** Locks the folder. A new one becomes a cluster of its own, of one broker. */
 async function openDirectory (config: BrokerConfig): Promise<DataDirectory> {
   const [{ DataDirectory }, { diskQuotas, RealDisk }] = await Promise.all([import('./log/data-directory.ts'), import('./log/disk.ts')])
   const disk = new RealDisk(diskQuotas(poolSize(), threadsOf(config)))
-  const directory = await DataDirectory.open({ path: config.dataDir, disk, chance: cryptoChance, lock: true })
-  if (directory.identity.clusterId === undefined) await directory.identify(uuidHex(cryptoChance), nodeNumber)
-  return directory
+  return await DataDirectory.open({ path: config.dataDir, disk, chance: cryptoChance, lock: true })
 }
 
 /** Keeps the space that a full disk gives up for votes filled again, once there is room. */
@@ -185,7 +211,9 @@ function poolSize (): number {
 }
 
 /** The order of the calls gives the actors the ids that the reactors know: behind those of the network actors. */
-async function placeActors (placer: Placer, config: BrokerConfig, port: number, listeners: number): Promise<void> {
+async function placeActors (placer: Placer, config: BrokerConfig, port: number, threads: number): Promise<void> {
+  const listeners = canSharePort ? threads : 1
+  const raft = raftAddresses(config)
   const place = async (name: string, spec: ReactorSpec, thread = 0): Promise<void> => {
     await placer.place(name, spec as ActorSpec, thread as ThreadIndex)
   }
@@ -194,14 +222,23 @@ async function placeActors (placer: Placer, config: BrokerConfig, port: number, 
   await Promise.all([
     place(controllerName, { type: 'controller' }),
     place(groupsName, { type: 'groups' }),
+    ...raft === undefined
+      ? []
+      : Array.from({ length: threads }, (_, thread) =>
+        place(peersName(thread), { type: 'peers', listen: thread < listeners ? { ...raft.bind, reusePort: listeners > 1 } : undefined }, thread)),
     ...Array.from({ length: listeners }, (_, thread) =>
       place(listenerName(thread), { type: 'listener', host: config.bindAddr, port, reusePort: listeners > 1 }, thread))
   ])
 }
 
-function advertisedHost ({ advertisedAddr, bindAddr }: BrokerConfig): string {
-  if (advertisedAddr !== '') return advertisedAddr
-  return bindAddr === '0.0.0.0' || bindAddr === '::' ? hostname() : bindAddr
+/** Where clients are told to connect. */
+function advertised ({ advertisedAddr, advertisedPort, bindAddr }: BrokerConfig, port: number): HostPort {
+  const here = bindAddr === '0.0.0.0' || bindAddr === '::' ? hostname() : bindAddr
+  return { host: advertisedAddr !== '' ? advertisedAddr : here, port: advertisedPort !== 0 ? advertisedPort : port }
+}
+
+function discoveryMetrics (row: MetricRow): DiscoveryMetrics {
+  return { registered: yes => row.set(metrics.discoveryRegistered, yes ? 1 : 0), failed: () => row.add(metrics.discoveryFailures) }
 }
 
 /** The module that threads run, with this file's own ending: `.ts` from a checkout, `.js` when built. */

@@ -29,16 +29,19 @@ export class Scans {
   #pool: Promise<Offload> | undefined
   /** First in line is the one to scrub next. */
   readonly #scrubbed: Scrubbed[] = []
-  readonly #timer: NodeJS.Timeout
+  readonly #endRounds: () => void
   #stepping: Promise<void> | undefined
 
-  /** @param offloads  whether another thread sees the same disk */
-  constructor (options: { disk: Disk, offloads: boolean, logger: Logger, onDamage: () => void }) {
+  /**
+   * @param offloads  whether another thread sees the same disk
+   * @param every     calls back each so many milliseconds, until what it returns is called
+   */
+  constructor (options: { disk: Disk, offloads: boolean, every: (periodMs: number, callback: () => void) => () => void, logger: Logger, onDamage: () => void }) {
     this.#disk = options.disk
     this.#offloads = options.offloads
     this.#logger = options.logger
     this.#onDamage = options.onDamage
-    this.#timer = setInterval(() => { this.#stepping ??= this.#step() }, scrubStepMs).unref()
+    this.#endRounds = options.every(scrubStepMs, () => { this.#stepping ??= this.#step() })
   }
 
   readonly scan: Scan = async request => {
@@ -60,7 +63,7 @@ export class Scans {
   }
 
   async close (): Promise<void> {
-    clearInterval(this.#timer)
+    this.#endRounds()
     await this.#stepping
     await (await this.#pool)?.close()
   }

@@ -17,10 +17,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   protocol: ['base', 'record'],
   actors: ['base', 'record', 'log', 'raft', 'runtime'],
   net: ['base', 'protocol', 'runtime'],
+  discovery: ['base', 'log'],
   client: ['base', 'record', 'protocol']
 }
-/** What actors say to the network, as types and constants. */
+/** What actors say to the network and hear from brokers that join, as types and constants. */
 const messageFile = /^src\/actors\/[a-z-]+\/messages\.ts$/
+/** What Raft groups say to each other, and how that looks in a frame: the links between brokers carry it. */
+const raftMessageFile = /^src\/raft\/(messages|wire)\.ts$/
 
 /** The only places of each package and builtin: a file, or a folder that ends with a slash. Builtins that are not named here may be used anywhere. */
 const homes: Readonly<Record<string, readonly string[]>> = {
@@ -42,10 +45,10 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'node:fs': ['src/log/disk.ts', 'src/base/log-file.ts', 'src/cli/'],
   'node:fs/promises': ['src/log/disk.ts', 'src/base/log-file.ts'],
   'node:net': ['src/net/', 'src/log/folder-lock.ts'],
-  'node:crypto': ['src/base/prng.ts', 'src/log/folder-lock.ts'],
+  'node:crypto': ['src/base/prng.ts', 'src/log/folder-lock.ts', 'src/discovery/membership.ts'],
   'node:worker_threads': ['src/runtime/'],
   'node:child_process': [],
-  'node:http': ['src/net/http.ts'],
+  'node:http': ['src/net/http.ts', 'src/discovery/etcd-client.ts'],
   'node:dgram': []
 }
 /** The same for what needs no import. */
@@ -96,7 +99,8 @@ t.test('every import follows the table', async t => {
       if (!existsSync(found)) t.fail(`${path}:${line} imports ${target}, which is not there (imports end with .ts)`)
       if (folder === undefined || folder === 'cli') continue
       const to = folderOf(found)
-      const allowed = to === folder || (to !== undefined && mayImport[folder]?.includes(to)) || (folder === 'net' && messageFile.test(found))
+      const allowed = to === folder || (to !== undefined && mayImport[folder]?.includes(to)) ||
+        (folder === 'net' && (messageFile.test(found) || raftMessageFile.test(found))) || (folder === 'discovery' && messageFile.test(found))
       if (!allowed) t.fail(`${path}:${line} imports ${found}; src/${folder} may import ${mayImport[folder]?.join(', ') || 'nothing'}`)
     }
   }

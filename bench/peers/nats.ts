@@ -6,12 +6,18 @@ import { natsRequest } from '../loads/nats-append.ts'
 import { runProgram, Server } from '../process-stats.ts'
 import { dataFolder, type Flush, type Subject } from '../subjects.ts'
 
-const version = 'v2.11.10'
+export const natsVersion = 'v2.11.10'
 const program = join(peersRoot, 'nats', 'nats-server')
+
+/** The server's program, built at the first call. */
+export async function natsProgram (): Promise<string> {
+  if (!existsSync(program)) await runProgram('go', ['install', `github.com/nats-io/nats-server/v2@${natsVersion}`], { withinMs: 900_000, env: { GOBIN: join(peersRoot, 'nats') } })
+  return program
+}
 
 /** `os`: synced by the kernel in its own time; `always`: each message before its answer. */
 export async function startNats (flush: Flush): Promise<Subject> {
-  if (!existsSync(program)) await runProgram('go', ['install', `github.com/nats-io/nats-server/v2@${version}`], { withinMs: 900_000, env: { GOBIN: join(peersRoot, 'nats') } })
+  const program = await natsProgram()
   const dataDir = dataFolder(`nats-${flush}`)
   rmSync(dataDir, { recursive: true, force: true })
   mkdirSync(dataDir, { recursive: true })

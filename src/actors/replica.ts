@@ -1,70 +1,209 @@
 /**
- * One replica of a Raft group: joins what raft decides (who leads, what is committed) and what the log remembers.
- * Partition and controller each own one. A group of one voter elects itself; the log's offsets are its Raft indexes.
+ * One replica of a Raft group: joins what raft decides (who leads, what is committed) with what the log remembers, and both with
+ * the disk's votes, the clock and the links to other brokers. Partition and controller each own one.
  *
  * ```
- *  follower --(term raised and durable)--> leader --(log was cut)--> follower --(log is ready again)--> new term
+ *   vote-read --> Raft machine <--- raft-in, raft-tick, peer-status, entries-loaded
+ *                  |   |    \
+ *       save-vote <+   |     +--> raft-out (links of this thread)
+ *                      v
+ *                     Log <---> log messages, turn-end: one group write, then followers get what was appended in the turn
  * ```
+ * Messages of Raft that come before the vote was read are dropped: whoever sent them asks again.
  */
-import type { Message } from '../base/effect.ts'
-import type { ActorId, Offset, Term } from '../base/ids.ts'
-import type { Log, LogEvent, LogMessage } from '../log/log.ts'
-import { highWatermark } from '../raft/quorum.ts'
-import { lastOffsetDeltaOf, maxTimestampOf } from '../record/record-batch.ts'
+import type { Effect, Message } from '../base/effect.ts'
+import type { ActorId, GroupKey, MemberId, Offset, Term } from '../base/ids.ts'
+import type { Chance } from '../base/prng.ts'
+import type { Log, LogEvent, LogMessage, ReadPlan } from '../log/log.ts'
+import { type Configuration, isJoint, membersOf, nobody } from '../raft/configuration.ts'
+import type { AppendEntries } from '../raft/messages.ts'
+import type { RaftPort } from '../raft/ports.ts'
+import type { Progress } from '../raft/progress.ts'
+import { Raft, type RaftLimits, type RaftTiming, type Role } from '../raft/raft.ts'
+import { baseOffsetOf, batchBytesOf, BatchFault, lastOffsetDeltaOf, leaderEpochOf, maxTimestampOf, nextOffsetOf, validateStoredBatch } from '../record/record-batch.ts'
+import { configurationBatch, leaderChangeBatch } from '../record/control-record.ts'
 import type { Outbox, TurnEnd, Undeliverable } from '../runtime/actor.ts'
-import type { TermRaised } from './votes/messages.ts'
+import type { GroupState } from './group-state.ts'
+import type { PeerStatus, RaftIn } from './peers/messages.ts'
+import { ReplicaLog } from './replica-log.ts'
+import type { VoteRead, VoteSaved } from './votes/messages.ts'
 
-/** Correlation of the one question a replica asks by itself; its owner must not use it. */
-const campaignCorrelation = 0
-const campaignDeadlineMs = 10_000
-const campaignRetryMs = 500
+const votesDeadlineMs = 10_000
+const votesRetryMs = 500
+/** Its own questions; its owner must not use these correlations. */
+const readVoteCorrelation = 0
+const saveVoteCorrelationsMax = 1 << 20
 
-interface CampaignAgain extends Message {
-  readonly kind: 'campaign'
+interface RaftTick extends Message { readonly kind: 'raft-tick' }
+interface VotesAgain extends Message { readonly kind: 'votes-again' }
+interface EntriesLoaded extends Message {
+  readonly kind: 'entries-loaded'
+  readonly to: MemberId
+  readonly offset: Offset
+  /** Undefined: they could not be read. */
+  readonly batches: Uint8Array | undefined
 }
-const campaignAgain: CampaignAgain = { kind: 'campaign' }
+const raftTick: RaftTick = { kind: 'raft-tick' }
+const votesAgain: VotesAgain = { kind: 'votes-again' }
 
 /** Messages that are the replica's own: its owner hands everything it does not know itself to {@link Replica.receive}. */
-export type ReplicaMessage = LogMessage | TermRaised | TurnEnd | CampaignAgain | Undeliverable
+export type ReplicaMessage = LogMessage | VoteRead | VoteSaved | TurnEnd | Undeliverable | RaftIn | PeerStatus | RaftTick | VotesAgain | EntriesLoaded
+
+/** Reads batches for a follower, on whatever is there for that; `done` is called once, with bytes of their own. */
+export type ReadEntries = (plan: ReadPlan, bytesMax: number, done: (batches: Uint8Array | undefined) => void) => void
+
+export interface ReplicaTiming extends RaftTiming {
+  readonly tickMs: number
+  /** A member that has not held what the leader held for this long is not in sync: `replica.lag.time.max.ms`. */
+  readonly lagMsMax: number
+}
+
+export interface ReplicaOptions {
+  readonly log: Log
+  readonly state: GroupState
+  readonly group: GroupKey
+  readonly self: MemberId
+  readonly votes: ActorId
+  /** The links to other brokers of this thread. */
+  readonly peers: ActorId
+  readonly chance: Chance
+  readonly timing: ReplicaTiming
+  readonly limits: RaftLimits
+  readonly readEntries: ReadEntries
+  /** See {@link Raft}. */
+  readonly forgetful?: 'maybe' | 'surely' | undefined
+  /** Notes that this is over. */
+  readonly recovered?: Effect
+}
+
+/** Told of what a follower's log goes through; a leader's appends are its own. */
+export interface ReplicaOwner {
+  /** A batch of the leader's is in the log here. Borrowed. It may still be taken back. */
+  appended (batch: Uint8Array): void
+  /** The log now ends at `end`: what was behind it is gone. */
+  truncated (end: Offset): void
+}
+
+export interface MemberProgress {
+  readonly member: MemberId
+  /** Exclusive: durable there. */
+  readonly endOffset: Offset
+  readonly inSync: boolean
+}
+
+const noOwner: ReplicaOwner = { appended: () => {}, truncated: () => {} }
 
 export class Replica {
   readonly log: Log
-  readonly group: string
-  readonly #votes: ActorId
-  readonly #durableEnds: Offset[]
+  readonly group: GroupKey
+  readonly self: MemberId
+  readonly state: GroupState
+  readonly #options: ReplicaOptions
+  #owner = noOwner
+  #raft: Raft | undefined
+  #out!: Outbox
+  #ticking = false
+  #forgetful: boolean
+  #correlation = 0
+  /** What is to be durable next, while it is not. */
+  #unsaved: { readonly term: Term, readonly vote: MemberId } | undefined
+  #target: { readonly voters: readonly MemberId[], readonly learners: readonly MemberId[] } | undefined
+  /** The term whose leadership was told the target. */
+  #toldTerm = 0
+  /** The log begins anew, with this state. */
+  #resetTo: Uint8Array | undefined
+  readonly #port: RaftPort
 
-  role: 'follower' | 'leader' = 'follower'
-  term = 0 as Term
-  /** Exclusive: the first offset that may not be read. */
-  highWatermark: Offset
-  #termStart = 0 as Offset
-  /** The question for a term is not answered yet. */
-  #campaigning = false
-
-  constructor (options: { log: Log, group: string, votes: ActorId }) {
+  constructor (options: ReplicaOptions) {
+    this.#options = options
     this.log = options.log
     this.group = options.group
-    this.#votes = options.votes
-    // A single voter: what its log holds after recovery is committed.
-    this.highWatermark = options.log.durableEndOffset
-    this.#durableEnds = [options.log.durableEndOffset]
+    this.self = options.self
+    this.state = options.state
+    this.#forgetful = options.forgetful !== undefined
+    this.#port = this.#makePort()
   }
 
-  /**
-   * Whether what is committed may be read here. A single voter that has led once may go on answering reads when its disk
-   * takes no writes: nobody else can have committed anything.
-   */
-  get readable (): boolean {
-    return this.term > 0
+  /** Whoever derives state from the log. Set before {@link start}. */
+  own (owner: ReplicaOwner): void {
+    this.#owner = owner
   }
+
+  // ---- what is known
+
+  get role (): Role { return this.#raft?.role ?? 'follower' }
+  get term (): Term { return this.#raft?.term ?? 0 as Term }
+  get leader (): MemberId { return this.#raft?.leader ?? nobody }
+  get quiescent (): boolean { return this.#raft?.quiescent ?? false }
+
+  /** Exclusive: the first offset that may not be read. */
+  get highWatermark (): Offset {
+    return this.#raft?.highWatermark ?? this.log.highWatermark
+  }
+
+  /** The high watermark was learnt in the present term: nothing above it was ever shown to anyone. */
+  get established (): boolean { return this.#raft?.established ?? false }
+
+  get configuration (): Configuration { return this.state.configurations.current }
+
+  /** The newest that is committed: a newer one in the log may still be undone. */
+  get committedConfiguration (): Configuration {
+    const { entries } = this.state.configurations
+    return (entries.findLast(({ offset }) => offset < this.highWatermark) ?? entries[0]!).configuration
+  }
+
+  /** There is nobody else in the group, not even a learner. */
+  get isAlone (): boolean {
+    const members = membersOf(this.configuration)
+    return members.length === 1 && members[0] === this.self
+  }
+
+  /** It is the only voter, and leads as soon as its vote is on disk. Not who lost its log: others may have become voters in what is lost. */
+  get electsItself (): boolean {
+    return isAlone(this.configuration, this.self) && this.#options.forgetful !== 'surely'
+  }
+
+  /** Batches may be appended here now. */
+  get canAppend (): boolean { return this.#raft?.canAppend ?? false }
+
+  /** It leads, or is the only one there is and has led: nobody else can have committed anything. */
+  get readable (): boolean {
+    return this.role === 'leader' || (this.#raft !== undefined && this.term > 0 && this.#raft.isOnlyVoter && !this.#raft.forgetful)
+  }
+
+  /** Leader only: what the members hold; itself first. */
+  progress (): MemberProgress[] {
+    const progress = [{ member: this.self, endOffset: this.log.durableEndOffset, inSync: true }]
+    for (const one of this.#raft?.leading?.progress.values() ?? []) {
+      progress.push({ member: one.member, endOffset: one.match, inSync: this.#isInSync(one) })
+    }
+    return progress
+  }
+
+  #isInSync (progress: Progress): boolean {
+    return !progress.down && progress.behindTicks * this.#options.timing.tickMs < this.#options.timing.lagMsMax
+  }
+
+  /** Leader only: voters in sync, the leader too. */
+  inSync (): MemberId[] {
+    const { voters } = this.configuration
+    return this.progress().filter(({ member, inSync }) => inSync && voters.includes(member)).map(({ member }) => member)
+  }
+
+  /** Exclusive: what is committed, and on the disks of at least `replicasMin` voters besides. */
+  acknowledgedEnd (replicasMin: number): Offset {
+    const { voters } = this.configuration
+    const wanted = Math.min(replicasMin, voters.length)
+    if (wanted <= (voters.length >> 1) + 1) return this.highWatermark
+    const ends = this.progress().filter(({ member }) => voters.includes(member)).map(({ endOffset }) => endOffset).sort((a, b) => b - a)
+    return Math.min(this.highWatermark, ends[wanted - 1] ?? 0) as Offset
+  }
+
+  // ---- what is asked of it
 
   /** Every start comes back as follower: leadership always takes a new term, made durable first. */
-  campaign (out: Outbox): void {
-    this.role = 'follower'
-    if (this.#campaigning) return
-    this.#campaigning = true
-    const question = { kind: 'raise-term', replyTo: out.self, correlation: campaignCorrelation, group: this.group, floor: this.log.lastTerm }
-    out.ask(this.#votes, question, campaignDeadlineMs)
+  start (out: Outbox): void {
+    out.ask(this.#options.votes, { kind: 'read-vote', replyTo: out.self, correlation: readVoteCorrelation, group: this.group } as never, votesDeadlineMs)
   }
 
   /**
@@ -77,69 +216,277 @@ export class Replica {
     return this.log.logEndOffset
   }
 
+  /** Who shall be in the group. Whoever leads it gets there by itself, step by step. */
+  setTarget (voters: readonly MemberId[], learners: readonly MemberId[], out: Outbox): void {
+    this.#out = out
+    this.#target = { voters, learners }
+    this.#toldTerm = 0
+    this.#settle()
+  }
+
+  /** Whether what is wanted of the group has been reached, and is committed. */
+  get settled (): boolean {
+    const { current } = this.state.configurations
+    if (isJoint(current) || !this.state.configurations.isCommitted(this.highWatermark)) return false
+    if (this.#target === undefined) return true
+    const { voters, learners } = this.#target
+    const wanted = new Set([...voters, ...learners])
+    const members = membersOf(current)
+    return members.length === wanted.size && members.every(member => wanted.has(member)) &&
+      current.voters.length === voters.length && current.voters.every(voter => voters.includes(voter))
+  }
+
+  /** Lets another voter lead. @returns false: it cannot be, or this is not the leader */
+  transfer (to: MemberId, out: Outbox): boolean {
+    this.#out = out
+    const begun = this.#raft?.leading?.transfer(to) ?? false
+    this.#settle()
+    return begun
+  }
+
   /**
    * Takes a message that concerns raft or the log. The high watermark, role and term may have moved when it returns.
    * @returns what happened to the log, 'none' otherwise
    * @throws the disk's error when the log cannot go on: the actor is restarted and recovers from its files
    */
   receive (message: ReplicaMessage, out: Outbox): LogEvent {
+    this.#out = out
+    const event = this.#handle(message)
+    this.#settle()
+    return event
+  }
+
+  /** @param owned  the owner's state as of the log's end is sound, see {@link Log.close} */
+  async close (owned: boolean): Promise<void> {
+    await this.log.close(owned ? this.state.snapshot() : undefined)
+  }
+
+  // ---- what happens
+
+  #handle (message: ReplicaMessage): LogEvent {
     switch (message.kind) {
       case 'turn-end':
-        this.log.flush(out)
+        this.log.flush(this.#out)
+        this.#raft?.appended()
         return 'none'
-      case 'campaign':
-        if (this.role === 'follower') this.campaign(out)
+      case 'raft-tick':
+        this.#ticking = false
+        this.#raft?.tick()
         return 'none'
-      case 'term-raised':
-        this.#termRaised(message as TermRaised, out)
+      case 'raft-in':
+        this.#step(message as RaftIn)
+        return 'none'
+      case 'peer-status':
+        this.#raft?.peerStatus((message as PeerStatus).member, (message as PeerStatus).up)
+        return 'none'
+      case 'entries-loaded':
+        this.#loaded(message as EntriesLoaded)
+        return 'none'
+      case 'vote-read':
+        this.#begin(message as VoteRead)
+        return 'none'
+      case 'vote-saved':
+        this.#voteSaved(message as VoteSaved)
+        return 'none'
+      case 'votes-again':
+        if (this.#raft === undefined) this.start(this.#out)
+        else if (this.#unsaved !== undefined) this.#save(this.#unsaved)
         return 'none'
       case 'undeliverable':
-        if ((message as Undeliverable).correlation !== campaignCorrelation) return 'none'
-        this.#campaigning = false
-        out.timer(campaignRetryMs, campaignAgain)
+        this.#notSaved((message as Undeliverable).correlation)
         return 'none'
       default:
-        return this.#logMoved(message as LogMessage, out)
+        return this.#logMoved(message as LogMessage)
     }
   }
 
-  /** @param snapshot  the owner's state as of the log's end, see {@link Log.close} */
-  async close (snapshot?: Uint8Array): Promise<void> {
-    await this.log.close(snapshot)
+  #begin ({ term, vote }: VoteRead): void {
+    const { log, state } = this
+    if (this.#raft !== undefined) return
+    const known = Math.max(term, log.lastTerm) as Term
+    const alone = this.electsItself
+    const raft = this.#raft = new Raft({
+      self: this.self,
+      log: new ReplicaLog(log),
+      port: this.#port,
+      configurations: state.configurations,
+      term: known,
+      vote: known === term ? vote : nobody,
+      // A single voter: what its log holds after recovery is committed.
+      highWatermark: alone ? log.durableEndOffset : log.highWatermark,
+      timing: this.#options.timing,
+      limits: this.#options.limits,
+      forgetful: alone ? undefined : this.#options.forgetful
+    })
+    if (alone) raft.campaign()
+    // A new group's preferred leader, and who led last, need not wait to see whether somebody else does.
+    else if (vote === this.self || (known === 0 && state.configurations.current.voters[0] === this.self)) raft.campaignSoon()
   }
 
-  #termRaised ({ term }: TermRaised, out: Outbox): void {
-    this.#campaigning = false
-    if (this.log.refusal !== undefined) return // 'ready' campaigns again
-    if (term <= this.term) { // 0 for 'could not be made durable', or the answer to an earlier try
-      if (this.role === 'follower') out.timer(campaignRetryMs, campaignAgain)
-      return
-    }
-    this.term = term
-    this.#termStart = this.log.logEndOffset
-    this.role = 'leader'
-    this.#advance()
+  #voteSaved ({ correlation, term, vote, saved }: VoteSaved): void {
+    // Another than what is wanted now: it was asked for before that, or by an earlier life of this actor.
+    if (!saved || this.#unsaved?.term !== term || this.#unsaved.vote !== vote) return this.#notSaved(correlation)
+    this.#unsaved = undefined
+    this.#raft!.persisted(term, vote)
   }
 
-  #logMoved (message: LogMessage, out: Outbox): LogEvent {
-    const event = this.log.handle(message, out)
+  /** Only the newest question is asked again, so that there is one at a time however long it takes. */
+  #notSaved (correlation: number): void {
+    if (correlation === this.#correlation && (this.#raft === undefined || this.#unsaved !== undefined)) this.#out.timer(votesRetryMs, votesAgain)
+  }
+
+  #save (state: { readonly term: Term, readonly vote: MemberId }): void {
+    this.#unsaved = state
+    this.#correlation = this.#correlation % saveVoteCorrelationsMax + 1
+    this.#out.ask(this.#options.votes, {
+      kind: 'save-vote', replyTo: this.#out.self, correlation: this.#correlation, group: this.group, ...state
+    } as never, votesDeadlineMs)
+  }
+
+  #step ({ message }: RaftIn): void {
+    if (message.to !== this.self || this.#raft === undefined) return
+    if (message.kind === 'append-entries' && message.endOffset > message.offset) {
+      const batches = joined(message.batches)
+      if (!isSound(batches, message)) return // as if it had been lost: it comes again
+      this.#raft.step({ ...message, batches: [batches] })
+    } else this.#raft.step(message)
+  }
+
+  #logMoved (message: LogMessage): LogEvent {
+    const event = this.log.handle(message, this.#out)
     switch (event) {
-      case 'durable': this.#advance(); break
-      // What was appended after the last good sync is gone: a leader may not go on in the same term, or two different
-      // batches could stand at one (offset, term). With `interval` that may have been committed: it goes as that promises.
+      case 'durable': this.#raft?.durable(); break
       case 'cut':
-        this.role = 'follower'
-        this.highWatermark = Math.min(this.highWatermark, this.log.durableEndOffset) as Offset
+        this.#resetTo = undefined // it did not come to that
+        this.#wasCut()
         break
-      case 'ready': this.campaign(out); break
+      case 'truncated':
+        this.#wasCut()
+        break
+      case 'ready':
+        if (this.#raft?.isOnlyVoter === true) this.#raft.campaign()
+        break
       case 'broken': throw this.log.failure ?? new Error('the log is broken')
     }
     return event
   }
 
-  #advance (): void {
-    this.#durableEnds[0] = this.log.durableEndOffset
-    this.highWatermark = highWatermark(this.#durableEnds, this.#termStart, this.highWatermark)
-    this.log.advanceHighWatermark(this.highWatermark)
+  /** What was behind the log's end now is gone; or all of it, and it begins where the leader's does. */
+  #wasCut (): void {
+    const raft = this.#raft
+    const { logEndOffset } = this.log
+    const state = this.#resetTo
+    this.#resetTo = undefined
+    if (state !== undefined) this.state.restore(state)
+    this.#owner.truncated(logEndOffset)
+    if (raft === undefined) {
+      this.state.configurations.truncate(logEndOffset)
+      return
+    }
+    raft.cut()
+    if (state !== undefined) raft.wasReset()
   }
+
+  /** After anything that may have moved something. */
+  #settle (): void {
+    const raft = this.#raft
+    if (raft === undefined) return
+    if (this.#forgetful && !raft.forgetful) {
+      this.#forgetful = false
+      if (this.#options.recovered !== undefined) this.#out.effect(this.#options.recovered)
+    }
+    if (raft.highWatermark > this.log.highWatermark) this.log.advanceHighWatermark(raft.highWatermark)
+    if (raft.leading !== undefined && this.#target !== undefined && this.#toldTerm !== raft.term) {
+      this.#toldTerm = raft.term
+      raft.leading.setTarget(this.#target)
+    }
+    if (this.#ticking || raft.quiescent || (raft.leading !== undefined && raft.leading.progress.size === 0)) return
+    this.#ticking = true
+    this.#out.timer(this.#options.timing.tickMs, raftTick)
+  }
+
+  // ---- what raft wants
+
+  #makePort (): RaftPort {
+    return {
+      send: message => this.#out.tell(this.#options.peers, { kind: 'raft-out', group: this.group, message } as Message),
+      persist: (term, vote) => this.#save({ term, vote }),
+      append: (batches, from) => this.#appendEntries(batches[0]!, from),
+      appendLeaderChange: () => this.#appendControl(leaderChangeBatch(this.self, this.configuration.voters)),
+      appendConfiguration: configuration => this.#appendControl(configurationBatch(configuration)),
+      truncate: end => this.log.truncate(end, this.#out),
+      load: (to, offset, endOffset, bytesMax) => this.#out.effect(this.#load(to, offset, endOffset, bytesMax)),
+      stateAt: offset => this.state.snapshot(offset),
+      reset: (offset, previousTerm, state) => {
+        // A copy: the message's bytes are borrowed, and this takes a while.
+        const states = this.#resetTo = new Uint8Array(state)
+        this.log.restart({ offset, previousTerm, states }, this.#out)
+      },
+      random: () => this.#options.chance.next()
+    }
+  }
+
+  #appendControl (batch: Uint8Array): Offset {
+    return this.append(batch, this.#out) - 1 as Offset
+  }
+
+  /** Takes in the leader's batches as they are; they were found sound. */
+  #appendEntries (batches: Uint8Array, from: Offset): void {
+    for (let at = 0; at < batches.length;) {
+      const end = at + batchBytesOf(batches, at)
+      if (baseOffsetOf(batches, at) >= from) {
+        const batch = batches.subarray(at, end)
+        this.log.append(batch, leaderEpochOf(batch, 0) as Term, lastOffsetDeltaOf(batch, 0), maxTimestampOf(batch, 0))
+        if (this.state.apply(batch)) this.#raft!.configured()
+        this.#owner.appended(batch)
+      }
+      at = end
+    }
+    this.#out.turnEnd()
+  }
+
+  #load (to: MemberId, offset: Offset, endOffset: Offset, bytesMax: number): Effect {
+    const plan = this.log.readStored(offset, bytesMax, Math.min(endOffset, this.log.durableEndOffset) as Offset)
+    return {
+      run: post => {
+        const done = (batches: Uint8Array | undefined): void => post({ kind: 'entries-loaded', to, offset, batches } as EntriesLoaded)
+        if (plan === undefined) done(undefined)
+        else this.#options.readEntries({ ...plan, memory: undefined }, bytesMax, done)
+      }
+    }
+  }
+
+  #loaded ({ to, offset, batches }: EntriesLoaded): void {
+    let end = offset
+    if (batches === undefined || batches.length === 0 || baseOffsetOf(batches, 0) !== offset) return this.#raft!.loaded(to, offset, end, undefined)
+    for (let at = 0; at < batches.length; at += batchBytesOf(batches, at)) end = nextOffsetOf(batches, at) as Offset
+    this.#raft!.loaded(to, offset, end, [batches])
+  }
+}
+
+function isAlone ({ voters, outgoing }: Configuration, self: MemberId): boolean {
+  return outgoing.length === 0 && voters.length === 1 && voters[0] === self
+}
+
+/** Whether the batches are what the message says of them, one behind the other without a gap, and whole. */
+function isSound (batches: Uint8Array, { offset, endOffset, entryTerm }: AppendEntries): boolean {
+  let next: number = offset
+  for (let at = 0; at < batches.length; at += batchBytesOf(batches, at)) {
+    if (validateStoredBatch(batches, at, batches.length) !== BatchFault.none) return false
+    if (baseOffsetOf(batches, at) !== next || leaderEpochOf(batches, at) !== entryTerm) return false
+    next = nextOffsetOf(batches, at)
+  }
+  return next === endOffset
+}
+
+/** The pieces as one: a batch may begin in one and end in the next. Off the wire they stand one behind the other, and nothing is copied. */
+function joined (pieces: readonly Uint8Array[]): Uint8Array {
+  const first = pieces[0]
+  if (first === undefined) return new Uint8Array(0)
+  let end = first.byteOffset
+  for (const piece of pieces) {
+    if (piece.buffer !== first.buffer || piece.byteOffset !== end) return Buffer.concat(pieces)
+    end += piece.length
+  }
+  return new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset)
 }

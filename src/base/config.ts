@@ -4,7 +4,7 @@
  */
 import { type ConfigFile, readConfigFile } from './config-file.ts'
 import { nearest } from './nearest.ts'
-import { boolean, checkValues, ConfigError, duration, endpoints, type Given, integer, maxInt32, nodeName, oneOf, orUnlimited, type Setting, setting, size, text, type Values } from './setting.ts'
+import { address, boolean, checkValues, ConfigError, duration, endpoints, type Given, integer, maxInt32, nodeName, oneOf, orUnlimited, type Setting, setting, size, text, type Values } from './setting.ts'
 
 export { ConfigError }
 
@@ -34,7 +34,7 @@ export const settings = {
   performanceReadCacheBytes: setting('performance.read_cache_size', '64MiB', size(2 ** 20, 2 ** 40), 'Memory for reads on their way to clients, all threads together'),
   connectionIdleTimeoutMs: setting('performance.connection_idle_timeout', '10m', duration(1000), 'A connection idle for this long is closed; clients close theirs after 9 minutes, so that they never meet a closed one'),
   performanceMaxBatchSize: setting('performance.max_batch_size', 500, integer(1, 1_000_000), 'Entries in one message to a follower', 'cluster'),
-  performanceMaxBatchBytes: setting('performance.max_batch_bytes', '1MiB', size(1024, maxInt32), 'Bytes in one message to a follower', 'cluster'),
+  performanceMaxBatchBytes: setting('performance.max_batch_bytes', '1MiB', size(1024, maxInt32), 'Bytes in one message to a follower'),
   performanceBatchTimeoutMs: setting('performance.batch_timeout', '10ms', duration(0), 'Longest wait for more entries to a follower', 'cluster'),
   performanceConnectionPoolSize: setting('performance.connection_pool_size', 100, integer(1, 100_000), 'Connections to other brokers', 'cluster'),
 
@@ -45,20 +45,27 @@ export const settings = {
   loggingMaxAgeMs: setting('logging.max_age', 30, duration(0, 'd'), 'Age after which a log file set aside is deleted; 0: never'),
   loggingCompress: setting('logging.compress', true, boolean, 'Compress log files set aside (gzip)'),
 
-  raftAddr: setting('raft_addr', '', text('HOST:PORT, or empty'), 'Address for other brokers; needed in a cluster', 'cluster'),
+  raftAddr: setting('raft_addr', '', address, 'Address for other brokers; needed in a cluster'),
+  advertisedRaftAddr: setting('advertised_raft_addr', '', address, 'Address told to other brokers; empty: `raft_addr`, with the host name where that is a wildcard'),
+  rack: setting('rack', '', text('a name, or empty'), 'Where the broker stands: the replicas of a partition are spread over racks'),
+  clusterName: setting('cluster_name', 'default', nodeName, 'Tells clusters that share an etcd apart'),
   enableFollowerRead: setting('enable_follower_read', false, boolean, 'Let followers answer fetches', 'cluster'),
-  raftRttMs: setting('raft.rtt_millisecond', 50, duration(1), 'Unit of the Raft clock', 'cluster'),
-  raftHeartbeatRtt: setting('raft.heartbeat_rtt', 2, integer(1, 1000), 'Raft clock units between heartbeats', 'cluster'),
-  raftElectionRtt: setting('raft.election_rtt', 10, integer(2, 10_000), 'Raft clock units without a leader before an election; more than `raft.heartbeat_rtt`', 'cluster'),
-  raftCheckQuorum: setting('raft.check_quorum', true, boolean, 'A leader that cannot reach a majority steps down', 'cluster'),
+  raftRttMs: setting('raft.rtt_millisecond', 50, duration(1), 'Unit of the Raft clock'),
+  raftHeartbeatRtt: setting('raft.heartbeat_rtt', 2, integer(1, 1000), 'Raft clock units between heartbeats'),
+  raftElectionRtt: setting('raft.election_rtt', 10, integer(2, 10_000), 'Raft clock units without a leader before an election; more than `raft.heartbeat_rtt`'),
+  defaultReplicationFactor: setting('default_replication_factor', 1, integer(1, 7), 'Replicas of a topic that was created without saying how many'),
+  controllerVoters: setting('controller_voters', 3, integer(1, 5), 'Brokers that vote in the metadata group; the others learn'),
+  brokerSessionMs: setting('broker_session_timeout', '6s', duration(500), 'A broker that its cluster has not heard of for this long gets no partitions and leads none'),
+  replicaLagMsMax: setting('replica_lag_max', '30s', duration(100), 'A follower that has not held what its leader holds for this long is not in sync'),
+  raftCheckQuorum: setting('raft.check_quorum', true, boolean, 'A leader that cannot reach a majority steps down'),
   raftSnapshotEntries: setting('raft.snapshot_entries', 10000, integer(0, maxInt32), 'Entries of a metadata log between snapshots', 'cluster'),
   raftCompactionOverhead: setting('raft.compaction_overhead', 5000, integer(0, maxInt32), 'Entries of a metadata log kept below a snapshot', 'cluster'),
   raftMaxInMemLogBytes: setting('raft.max_in_mem_log_size', '64MiB', size(1024, 2 ** 40), 'Memory for entries that followers still need', 'cluster'),
   raftControllerGroupId: setting('raft.controller_group_id', 1, integer(1, maxInt32), 'Number of the metadata Raft group', 'cluster'),
   raftControllerSnapshotFreq: setting('raft.controller_snapshot_freq', 1000, integer(1, maxInt32), 'Changes of the metadata between its snapshots', 'cluster'),
-  discoveryType: setting('discovery.type', 'memory', oneOf('memory', 'etcd'), 'How brokers find each other', 'cluster'),
-  discoveryEndpoints: setting('discovery.endpoints', '', endpoints, 'etcd, or with `memory` the first voters', 'cluster'),
-  discoveryTimeoutMs: setting('discovery.timeout', '5s', duration(1), 'Longest wait for an answer of the discovery', 'cluster'),
+  discoveryType: setting('discovery.type', 'memory', oneOf('memory', 'etcd'), 'How brokers find each other'),
+  discoveryEndpoints: setting('discovery.endpoints', '', endpoints, 'etcd, or with `memory` the `raft_addr` of each broker that founds the cluster'),
+  discoveryTimeoutMs: setting('discovery.timeout', '5s', duration(1), 'Longest wait for one answer of etcd or of another broker before the cluster is joined'),
 
   compressionEnabled: setting('compression_enabled', false, boolean, 'Compress batches that arrive uncompressed', 'delivery'),
   compressionType: setting('compression_type', 'snappy', oneOf('gzip', 'zlib', 'snappy', 'lz4', 'zstd'), 'Codec for that', 'delivery'),
@@ -126,8 +133,18 @@ function check (given: ReadonlyMap<string, Given>, problems: string[]): BrokerCo
   if (problems.length === 0 && election <= heartbeat) {
     problems.push(`raft.election_rtt: ${election} is not allowed; allowed: more than raft.heartbeat_rtt, which is ${heartbeat}`)
   }
+  if (problems.length === 0) checkDiscovery(config, problems)
   if (problems.length > 0) throw new ConfigError(problems)
   return config
+}
+
+function checkDiscovery ({ discoveryType, discoveryEndpoints, raftAddr, dataDir }: BrokerConfig, problems: string[]): void {
+  const byEtcd = discoveryType === 'etcd'
+  if (byEtcd && discoveryEndpoints.length === 0) problems.push('discovery.endpoints: "" is not allowed; allowed: at least one address of etcd, as discovery.type is etcd')
+  if (!byEtcd && discoveryEndpoints.length === 0) return
+  const cause = `as ${byEtcd ? 'discovery.type is etcd' : 'discovery.endpoints names other brokers'}`
+  if (raftAddr === '') problems.push(`raft_addr: "" is not allowed; allowed: HOST:PORT, ${cause}`)
+  if (dataDir === 'memory') problems.push(`data_dir: "memory" is not allowed; allowed: a folder, ${cause}: a broker that forgets what it voted for must not vote`)
 }
 
 /** What Kubernetes sets in every container for a service of this name: no settings of ours. */

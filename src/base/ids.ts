@@ -13,3 +13,12 @@ export type ThreadIndex = Brand<number, 'ThreadIndex'>
 export type TopicId = Brand<string, 'TopicId'>
 /** 0-based index of a partition in its topic. */
 export type PartitionIndex = Brand<number, 'PartitionIndex'>
+/** Kafka's broker id: given to each `node_id` once, by the controller. An int32, 1 or more. */
+export type NodeId = Brand<number, 'NodeId'>
+/**
+ * One data folder of one node: what votes. A node whose disk was erased comes back under the same {@link NodeId} as another
+ * member, so that it can never vote with a memory it has lost. An int32, 1 or more; 0 stands for nobody.
+ */
+export type MemberId = Brand<number, 'MemberId'>
+/** Names a Raft group on disk and between brokers: `<topic id>-<partition>`. */
+export type GroupKey = Brand<string, 'GroupKey'>

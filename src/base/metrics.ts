@@ -52,6 +52,14 @@ export const errorClasses = ['retriable', 'client', 'corrupt', 'too-large', 'uns
 export type ErrorClass = (typeof errorClasses)[number]
 export const errorIndex = (name: ErrorClass): number => errorClasses.indexOf(name)
 
+/** Why another broker's connection or question was refused: the numbers are those of the protocol, see net/peers/frames.ts. */
+export const peerRefusalReasons = ['other', 'malformed', 'version', 'cluster', 'member', 'full', 'unavailable', 'late'] as const
+/**
+ * Why a message between brokers was dropped: too much has not left, there is no connection, it ended before the message had left,
+ * the group or the member is not known (any more), it is larger than may be sent.
+ */
+export const peerDropReasons = ['unsent', 'closed', 'lost', 'no-group', 'no-peer', 'too-large'] as const
+
 const latencySeconds = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2]
 
 export const metrics = {
@@ -79,6 +87,12 @@ export const metrics = {
   openFiles: gauge('open_files', 'Segment and index files open'),
   damagedSegments: counter('damaged_segments_total', 'Closed segments found damaged on disk'),
   refusingPartitions: gauge('refusing_partitions', 'Partitions that take no writes because their disk is full or fails'),
+  replicatedRecords: counter('replicated_records_total', 'Records that followers here took from their leaders'),
+  replicatedBytes: counter('replicated_bytes_total', 'Bytes of record batches that followers here took from their leaders', { perThread: true }),
+  leaderPartitions: gauge('leader_partitions', 'Partitions whose leader is here'),
+  elections: counter('elections_total', 'Elections that groups here have begun'),
+  discoveryRegistered: gauge('discovery_registered', 'Whether other brokers can find this one in etcd'),
+  discoveryFailures: counter('discovery_failures_total', 'Rounds that etcd did not answer'),
   quarantinedPartitions: gauge('quarantined_partitions', 'Partitions not served because their log is damaged'),
 
   partitions: gauge('partitions', 'Partitions placed here', { perThread: true }),
@@ -90,6 +104,14 @@ export const metrics = {
   ringMessages: counter('ring_messages_total', 'Messages sent to another thread', { perThread: true }),
   doorbellRings: counter('doorbell_rings_total', 'Times a sleeping thread was woken', { perThread: true }),
   groupMembers: gauge('group_members', 'Members of consumer groups'),
+
+  peerBytesIn: counter('peer_received_bytes_total', 'Bytes read from other brokers', { perThread: true }),
+  peerBytesOut: counter('peer_sent_bytes_total', 'Bytes written to other brokers', { perThread: true }),
+  peerConnections: gauge('peer_connections', 'Connections that other brokers have made to this one', { perThread: true }),
+  peerLinks: gauge('peer_links', 'Connections to other brokers that are open', { perThread: true }),
+  peersDown: gauge('peers_down', 'Other brokers that do not answer'),
+  peerDropped: counters('peer_dropped_messages_total', 'Messages between brokers that were dropped, by reason', 'reason', peerDropReasons),
+  peerRefusals: counters('peer_refusals_total', 'Connections and questions of other brokers that were refused, by reason', 'reason', peerRefusalReasons),
 
   loopLagSeconds: gauge('event_loop_lag_seconds', 'How late the last beat of the thread was', { perThread: true }),
   loopUtilization: gauge('event_loop_utilization_ratio', 'Share of time the thread was busy since the last beat', { perThread: true })

@@ -1,5 +1,6 @@
 /** The one home of MessagePack: control messages between threads, metadata records, snapshots. Never on a hot path. */
 import { decode as decodeAny, encode as encodeAny } from '@msgpack/msgpack'
+import { isWholeMessagePack } from './msgpack-walk.ts'
 
 /** Returns the value as MessagePack bytes. `undefined` fields are left out; Uint8Array fields stay binary. */
 export function encode (value: unknown): Uint8Array<ArrayBuffer> {
@@ -9,4 +10,15 @@ export function encode (value: unknown): Uint8Array<ArrayBuffer> {
 /** Returns the value that {@link encode} was given. Binary fields are copies, so they outlive `bytes`. @throws on malformed bytes */
 export function decode<T> (bytes: Uint8Array): T {
   return decodeAny(new Uint8Array(bytes)) as T
+}
+
+/** As {@link decode}, for bytes from another machine; undefined: they are no MessagePack, or claim to hold more than they do. */
+export function decodeForeign (bytes: Uint8Array): unknown {
+  if (!isWholeMessagePack(bytes)) return undefined
+  try {
+    return decode(bytes)
+  } catch {
+    // A key that is no text, an extension's wrong size, ...
+    return undefined
+  }
 }

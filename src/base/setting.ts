@@ -1,5 +1,6 @@
 /** What a setting is and which kinds of values there are. The one home of valibot: how values are checked is nobody else's business. */
 import * as v from 'valibot'
+import { formatAddress, parseAddress } from './address.ts'
 import { type DurationUnit, parseDuration, parseSize, type SizeUnit } from './units.ts'
 
 /** A kind of value: how it is checked and, in words, what is allowed. */
@@ -63,7 +64,24 @@ const list = (item: RegExp, allowed: string, countMin: number): Kind<readonly st
     v.pipe(v.array(v.pipe(v.string(), v.regex(item))) as unknown as v.GenericSchema<unknown, readonly string[]>, v.minLength(countMin), v.maxLength(1000))),
   allowed
 })
-export const endpoints = list(/^\S+:\d{1,5}$/, 'a list of HOST:PORT, or one text with commas', 0)
+/** In one spelling, `http://` taken away; what is no address stays as it is, for {@link addressShape} to refuse. */
+const canonical = (text: string): string => {
+  const address = parseAddress(text.replace(/^http:\/\/(.*?)\/?$/i, '$1'))
+  return address === undefined ? text : formatAddress(address)
+}
+const addressShape = v.check((text: string) => parseAddress(text) !== undefined)
+/** Empty, or one address. */
+export const address: Kind<string> = {
+  schema: prepared(value => typeof value === 'string' ? canonical(value.trim()) : value,
+    v.union([v.literal(''), v.pipe(v.string(), addressShape)]) as unknown as v.GenericSchema<unknown, string>),
+  allowed: 'HOST:PORT with a port from 1 to 65535 (an IPv6 address in brackets), or empty'
+}
+export const endpoints: Kind<readonly string[]> = {
+  schema: prepared(value => (typeof value === 'string' ? value.split(',') : value),
+    v.pipe(v.unknown(), v.transform(value => Array.isArray(value) ? value.map(item => typeof item === 'string' ? canonical(item.trim()) : item).filter(item => item !== '') : value),
+      v.array(v.pipe(v.string(), addressShape)), v.maxLength(1000)) as unknown as v.GenericSchema<unknown, readonly string[]>),
+  allowed: 'a list of HOST:PORT (IPv6 addresses in brackets, no TLS), or one text with commas'
+}
 export const brokers = list(/^([^\s:]+|\[[\da-f:.]+\])(:\d{1,5})?$/i, 'a list of HOST or HOST:PORT, or one text with commas', 1)
 
 export const maxInt32 = 2 ** 31 - 1

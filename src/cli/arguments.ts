@@ -8,6 +8,8 @@ export interface KnownFlags {
   readonly switches: ReadonlySet<string>
   /** Flags that only a broker has: they stand for the `broker` command. */
   readonly brokerOnly: ReadonlySet<string>
+  /** Commands that consist of others, which follow as the next word. */
+  readonly groups?: ReadonlyMap<string, ReadonlySet<string>>
 }
 
 export type FileKind = { readonly kind: 'client', readonly command: string } | { readonly kind: 'broker' }
@@ -52,5 +54,8 @@ export function normalizeArguments (args: readonly string[], commands: ReadonlyS
     const found = fileKind(file)
     command = found.kind === 'broker' ? 'broker' : found.command
   }
-  return command === undefined || command === '' ? rest : [command, ...rest]
+  if (command === undefined || command === '') return rest
+  const inner = known.groups?.get(command)
+  const at = inner === undefined ? -1 : rest.findIndex(word => inner.has(word))
+  return at < 0 ? [command, ...rest] : [command, rest[at]!, ...rest.toSpliced(at, 1)]
 }

@@ -41,12 +41,17 @@ const sharedFlags: ReadonlyArray<[name: string, flags: string, meaning: string]>
   ['replicas', '--replicas <n>', 'replicas (default: 1)']
 ]
 
-export function addClientFlags (command: Command, uses: readonly string[]): Command {
-  command
+/** Flags of every command that talks to brokers. */
+export function addConnectionFlags (command: Command): Command {
+  return command
     .option('--broker <host:port>', 'broker to ask first; repeat it or use commas for more (default: 127.0.0.1:9092)', (value: string, before: string[] | undefined) => [...before ?? [], value])
     .option('--config <file>', `client configuration, JSON or YAML (default: ${usualConfigFile} if it is there)`)
     .option('--log <file>', 'append log lines of this client to a file')
     .option('--timeout <duration>', 'longest wait for an answer (default: 10s)')
+}
+
+export function addClientFlags (command: Command, uses: readonly string[]): Command {
+  addConnectionFlags(command)
   for (const [name, flags, meaning] of sharedFlags) command.addOption(new Option(flags, meaning).hideHelp(!uses.includes(name)))
   return command
 }

@@ -6,6 +6,7 @@ import { settingFlag, settingNames } from '../base/config.ts'
 import { type FileKind, type KnownFlags, normalizeArguments } from './arguments.ts'
 import { addBrokerFlags, runBroker } from './broker-command.ts'
 import { addClientFlags, clientConfig, type ClientFlags, readConfigFile, type Session, withSession } from './client-session.ts'
+import { addClusterCommands } from './cluster-program.ts'
 import { describeFailure, exitCode } from './failure.ts'
 import { programName, version } from './version.ts'
 
@@ -17,7 +18,7 @@ function buildProgram (): Command {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
-    .addHelpText('after', examples('broker', 'create-topic --topic demo --partitions 3', 'produce --topic demo --file app.log', 'consume --topic demo --follow', 'COMMAND --help'))
+    .addHelpText('after', examples('broker', 'create-topic --topic demo --partitions 3', 'produce --topic demo --file app.log', 'consume --topic demo --follow', 'cluster status', 'COMMAND --help'))
 
   addBrokerFlags(program.command('broker').description('start a broker'))
     .addHelpText('after', examples('broker --bind-port 9292 --data-dir /var/lib/ringmq --log-flush os', 'broker --config broker.yaml') +
@@ -51,6 +52,7 @@ function buildProgram (): Command {
     .option('--json', 'one JSON object a line, with partition, offset, timestamp, key and headers')
     .addHelpText('after', examples('consume --topic demo', 'consume --topic demo --partition 0 --offset 100 --count 50', 'consume --topic demo --offset latest --follow --json') +
       '\nEach message is printed as its bytes and \\n: a file of lines that was produced comes back byte for byte; one whose last line lacks its \\n gains it.')
+  addClusterCommands(program)
   return program
 }
 
@@ -59,12 +61,14 @@ function examples (...lines: string[]): string {
 }
 
 function knownFlags (program: Command): KnownFlags {
-  const options = program.commands.flatMap(command => command.options)
-  const clientOnly = new Set(program.commands.filter(command => command.name() !== 'broker').flatMap(command => command.options.map(option => option.attributeName())))
+  const all = program.commands.flatMap(command => [command, ...command.commands])
+  const options = all.flatMap(command => command.options)
+  const clientOnly = new Set(all.filter(command => command.name() !== 'broker').flatMap(command => command.options.map(option => option.attributeName())))
   const names = (wanted: typeof options): Set<string> => new Set(wanted.map(option => option.long!.slice(2)))
   return {
     withValue: names(options.filter(option => option.required)),
     switches: names(options.filter(option => !option.required)),
+    groups: new Map(program.commands.filter(command => command.commands.length > 0).map(command => [command.name(), new Set(command.commands.map(inner => inner.name()))])),
     brokerOnly: new Set(settingNames.map(name => settingFlag(name).slice(2)).filter(flag => !clientOnly.has(flag)))
   }
 }

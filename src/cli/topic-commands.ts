@@ -1,11 +1,14 @@
 /** create-topic, list-topics, describe-topic, delete-topic. */
-import CliTable from 'cli-table3'
+import { BrokerError } from '../client/broker-error.ts'
+import { type Cluster, type OffsetRange, type TopicInfo, retrying } from '../client/cluster.ts'
 import { requireTopic, type Session } from './client-session.ts'
+import { newTable, plural } from './table.ts'
 
 export async function createTopic ({ config, cluster }: Session): Promise<void> {
   const topic = requireTopic(config)
   await cluster.createTopic(topic, config.partitions, config.replicas)
   console.log(`created topic ${topic}: ${plural(config.partitions, 'partition')}, ${plural(config.replicas, 'replica')}`)
+  if (config.replicas === 2) console.error('note: of 2 replicas both must agree, so the loss of either stops the topic; with 3 one may fail')
 }
 
 export async function listTopics ({ cluster }: Session): Promise<void> {
@@ -17,17 +20,26 @@ export async function listTopics ({ cluster }: Session): Promise<void> {
 }
 
 export async function describeTopic ({ config, cluster }: Session): Promise<void> {
-  const topic = await cluster.topic(requireTopic(config))
-  const offsets = await cluster.offsets(topic, topic.partitions.map(({ index }) => index))
+  const { topic, offsets } = await topicWithOffsets(cluster, requireTopic(config))
   const settings = await cluster.topicSettings(topic.name)
   console.log(`topic ${topic.name}  id ${topic.id}  ${plural(topic.partitions.length, 'partition')}`)
   for (const { name, value } of settings) console.log(`  ${name} = ${value}`)
-  const table = newTable(['partition', 'leader', 'replicas', 'in sync', 'first offset', 'end offset', 'messages'])
-  for (const { index, leader, replicas, inSync } of topic.partitions) {
-    const { start, end } = offsets.get(index)!
-    table.push([index, leader, replicas.join(' '), inSync.join(' '), start, end, end - start])
+  const table = newTable(['partition', 'leader', 'epoch', 'replicas', 'in sync', 'first offset', 'end offset', 'messages'])
+  for (const { index, leader, leaderEpoch, replicas, inSync, offline } of topic.partitions) {
+    const range = offsets.get(index)
+    const shown = replicas.map(id => offline.includes(id) ? `${id} (down)` : String(id)).join(' ')
+    table.push([index, leader < 0 ? 'none' : leader, leaderEpoch < 0 ? '' : leaderEpoch, shown, inSync.join(' '), range?.start ?? '', range?.end ?? '', range === undefined ? '' : range.end - range.start])
   }
   console.log(table.toString())
+}
+
+/** A partition without a leader has no offsets to tell; one whose leader has just changed is asked again. */
+async function topicWithOffsets (cluster: Cluster, name: string): Promise<{ topic: TopicInfo, offsets: Map<number, OffsetRange> }> {
+  return await retrying(cluster.timeoutMs, async () => {
+    const topic = (await cluster.topics([name]))[0]!
+    const led = topic.partitions.filter(({ leader }) => leader >= 0).map(({ index }) => index)
+    return { topic, offsets: await cluster.offsets(topic, led) }
+  }, error => error instanceof BrokerError && error.canRetry && error.code !== 'UNKNOWN_TOPIC_OR_PARTITION')
 }
 
 export async function deleteTopic ({ config, cluster }: Session): Promise<void> {
@@ -35,6 +47,3 @@ export async function deleteTopic ({ config, cluster }: Session): Promise<void> 
   await cluster.deleteTopic(topic)
   console.log(`deleted topic ${topic}`)
 }
-
-const newTable = (head: string[]): InstanceType<typeof CliTable> => new CliTable({ head, style: { head: [], border: [], compact: true } })
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`

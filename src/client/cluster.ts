@@ -3,7 +3,16 @@ import { type Broker, type Connection, ConnectionPool, createTopicsV7, deleteTop
 import { ErrorCode } from '../base/error-code.ts'
 import { BrokerError, check } from './broker-error.ts'
 
-export interface PartitionInfo { readonly index: number, readonly leader: number, readonly replicas: readonly number[], readonly inSync: readonly number[] }
+export interface PartitionInfo {
+  readonly index: number
+  /** -1: none. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly inSync: readonly number[]
+  /** On brokers that cannot be reached. */
+  readonly offline: readonly number[]
+}
 export interface TopicInfo { readonly name: string, readonly id: string, readonly internal: boolean, readonly partitions: readonly PartitionInfo[] }
 export interface OffsetRange { readonly start: number, readonly end: number }
 export interface ProducerIdentity { readonly producerId: bigint, readonly epoch: number }
@@ -41,7 +50,9 @@ export class Cluster {
     this.#nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     return answer.topics.map(topic => {
       check(topic.errorCode)
-      const partitions = topic.partitions.map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => ({ index: partitionIndex, leader: leaderId, replicas: replicaNodes, inSync: isrNodes }))
+      const partitions = topic.partitions.map(({ partitionIndex, leaderId, leaderEpoch, replicaNodes, isrNodes, offlineReplicas }) => ({
+        index: partitionIndex, leader: leaderId, leaderEpoch, replicas: replicaNodes, inSync: isrNodes, offline: offlineReplicas
+      }))
       return { name: topic.name ?? '', id: topic.topicId, internal: topic.isInternal, partitions: partitions.sort((a, b) => a.index - b.index) }
     })
   }

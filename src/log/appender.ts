@@ -13,7 +13,7 @@
  */
 import type { Offset, Term } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
-import { batchBytesOf, batchHeaderBytes, nextOffsetOf, stamp } from '../record/record-batch.ts'
+import { baseOffsetOf, batchBytesOf, batchHeaderBytes, nextOffsetOf, stamp } from '../record/record-batch.ts'
 import type { Block, BlockHolder, BlockPool } from './block-pool.ts'
 
 /** Written blocks that one log keeps for reads, while nobody else needs them. */
@@ -36,6 +36,10 @@ export class Appender implements BlockHolder {
   #hintBlock: Block | undefined
   #hintAt = 0
   #hintOffset = -1
+  /** The same for what is gathered for followers, who nearly always want the same bytes one after the other. */
+  #gatherBlock: Block | undefined
+  #gatherAt = 0
+  #gatherOffset = -1
   /** Where what the last read returned stands in its segment's file. */
   readPosition = 0
   readonly #parts: Uint8Array[] = []
@@ -157,7 +161,7 @@ export class Appender implements BlockHolder {
       this.#pool.give(block)
       block = next
     }
-    this.#first = this.#last = this.#pending = this.#hintBlock = undefined
+    this.#first = this.#last = this.#pending = this.#hintBlock = this.#gatherBlock = undefined
     this.#blocks = 0
   }
 
@@ -192,11 +196,65 @@ export class Appender implements BlockHolder {
         end += batchBytesOf(bytes, end)
       } while (nextOffset < endOffset && end < wholeEnd && end + batchBytesOf(bytes, end) - at <= maxBytes)
     } else if (nextOffset < endOffset && !always) return undefined
+    this.#pool.lend(block)
     this.#hintBlock = block
     this.#hintAt = end
     this.#hintOffset = nextOffset
     this.readPosition = block.position + at
     return bytes.subarray(at, end)
+  }
+
+  /**
+   * Puts views of whole batches into `into`, from the one that begins at `offset` on, over as many blocks as it takes; valid
+   * until the caller's turn ends. Returns undefined when the first of them is not here.
+   *
+   * @param endOffset  exclusive; the end of a batch, above `offset`
+   * @param bytesMax   at most so many, but always one whole batch
+   */
+  gather (offset: Offset, endOffset: Offset, bytesMax: number, into: Uint8Array[]): { readonly bytes: number, readonly endOffset: Offset } | undefined {
+    let block: Block | undefined
+    let at = 0
+    if (offset === this.#gatherOffset && this.#gatherBlock !== undefined) {
+      block = this.#gatherBlock
+      at = this.#gatherAt
+    } else {
+      for (let next = this.#first; next !== undefined && next.firstOffset <= offset; next = next.next) if (next.firstOffset >= 0) block = next
+      if (block === undefined) return undefined
+      at = block.firstAt
+      while (at < block.used && nextOffsetOf(block.bytes, at) <= offset) at += batchBytesOf(block.bytes, at)
+      if (at >= block.used || baseOffsetOf(block.bytes, at) !== offset) return undefined
+    }
+    this.#pool.lend(block)
+    let from = at
+    let bytes = 0
+    let end = offset
+    do {
+      // A batch that did not fit behind the last one begins in the next block.
+      if (at >= block!.used) {
+        if (at > from) into.push(block!.bytes.subarray(from, at))
+        block = block!.next!
+        this.#pool.lend(block)
+        from = at = 0
+      }
+      const size = batchBytesOf(block!.bytes, at)
+      if (bytes > 0 && bytes + size > bytesMax) break
+      end = nextOffsetOf(block!.bytes, at) as Offset
+      bytes += size
+      let left = size
+      while (left > block!.used - at) {
+        left -= block!.used - at
+        into.push(block!.bytes.subarray(from, block!.used))
+        block = block!.next!
+        this.#pool.lend(block)
+        from = at = 0
+      }
+      at += left
+    } while (end < endOffset)
+    if (at > from) into.push(block!.bytes.subarray(from, at))
+    this.#gatherBlock = block
+    this.#gatherAt = at
+    this.#gatherOffset = end
+    return { bytes, endOffset: end }
   }
 
   blockLost (block: Block): void {
@@ -208,6 +266,7 @@ export class Appender implements BlockHolder {
     this.#first = block.next
     if (this.#last === block) this.#last = undefined
     if (this.#hintBlock === block) this.#hintBlock = undefined
+    if (this.#gatherBlock === block) this.#gatherBlock = undefined
     this.#blocks--
   }
 

@@ -39,6 +39,8 @@ export class Block {
   older: Block | undefined
   younger: Block | undefined
   retired = false
+  /** The turn in which views of it were lent last. */
+  lentIn = -1
 
   constructor (bytes: number) {
     this.bytes = new Uint8Array(bytes)
@@ -52,15 +54,20 @@ export class Block {
 export class BlockPool {
   readonly blockBytes: number
   readonly #blocksMax: number
+  readonly #turn: () => number
   readonly #free: Block[] = []
   #oldest: Block | undefined
   #youngest: Block | undefined
   #blocks = 0
   #retired = 0
 
-  /** @param bytesMax  memory for the newest bytes of all logs of the thread: `performance.write_cache_size` */
-  constructor (bytesMax: number, blockBytes = 65536) {
+  /**
+   * @param bytesMax  memory for the newest bytes of all logs of the thread: `performance.write_cache_size`
+   * @param turn      counts the thread's turns: what was lent in one is used up at its end, and must not change before
+   */
+  constructor (bytesMax: number, blockBytes = 65536, turn: () => number = () => -1) {
     this.blockBytes = blockBytes
+    this.#turn = turn
     this.#blocksMax = Math.max(2, Math.floor(bytesMax / blockBytes))
   }
 
@@ -78,7 +85,7 @@ export class BlockPool {
   take (holder: BlockHolder): Block {
     let block = this.#free.pop()
     if (block === undefined) {
-      if (this.#blocks >= this.#blocksMax && this.#oldest !== undefined) {
+      if (this.#blocks >= this.#blocksMax && this.#oldest !== undefined && !this.#isLent(this.#oldest)) {
         block = this.#oldest
         this.#unlink(block)
         block.holder!.blockLost(block)
@@ -90,6 +97,7 @@ export class BlockPool {
     block.used = 0
     block.firstAt = block.firstOffset = block.wholeEnd = block.wholeEndOffset = -1
     block.next = undefined
+    block.lentIn = -1
     block.holder = holder
     return block
   }
@@ -116,8 +124,18 @@ export class BlockPool {
     if (block.retired) this.#unlink(block)
     block.holder = undefined
     block.next = undefined
-    if (this.#blocks > this.#blocksMax) this.#blocks--
+    // One that is lent is left to whoever reads it, and another made when it is needed.
+    if (this.#blocks > this.#blocksMax || this.#isLent(block)) this.#blocks--
     else this.#free.push(block)
+  }
+
+  /** Notes that views of the block are in somebody's hands until this turn ends. */
+  lend (block: Block): void {
+    block.lentIn = this.#turn()
+  }
+
+  #isLent (block: Block): boolean {
+    return block.lentIn >= 0 && block.lentIn === this.#turn()
   }
 
   #unlink (block: Block): void {

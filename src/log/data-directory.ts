@@ -3,7 +3,7 @@
  *
  * ```
  * data_dir/lock              socket of the process that holds it
- * data_dir/meta/identity     cluster id, directory UUID, node id: a checked file of MessagePack
+ * data_dir/meta/identity     cluster id, directory UUID, node and member, who founded the cluster: a checked file of MessagePack
  * data_dir/meta/running      boot id of the present run; removed by a clean stop
  * data_dir/meta/hard-state   Raft terms and votes
  * data_dir/meta/reserve      space given up when the disk is full
@@ -11,7 +11,9 @@
  * ```
  */
 import { join } from 'node:path'
+import { assert } from '../base/assert.ts'
 import { type Chance, uuidHex } from '../base/prng.ts'
+import type { Founder, PeerAddress } from '../base/address.ts'
 import { decode, encode } from '../base/msgpack.ts'
 import type { PartitionIndex, TopicId } from '../base/ids.ts'
 import { readChecked, readWhole, syncFile, writeAt, writeChecked } from './checked-file.ts'
@@ -19,6 +21,11 @@ import type { Disk } from './disk.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 
 const formatVersion = 1
+/**
+ * Of an identity that has founders. A program that knows only version 1 would run a member of a cluster as a broker alone, so
+ * it must not be able to read it; that of a broker alone stays as it was.
+ */
+const clusterFormatVersion = 2
 const reserveBytes = 16 << 20
 const bootIdPath = '/proc/sys/kernel/random/boot_id'
 
@@ -29,7 +36,16 @@ export interface DirectoryIdentity {
   readonly clusterId: string | undefined
   /** Permanent int32 id in the cluster; undefined until it has registered. */
   readonly nodeNumber: number | undefined
+  /** What this folder votes as; given together with the node's number. */
+  readonly member: number | undefined
+  /** The first voters of the cluster's metadata group; none in a cluster of one that nobody can join. */
+  readonly founders: readonly Founder[]
+  /** Where other members were when that was last heard. */
+  readonly peers: readonly PeerAddress[]
 }
+
+/** What belongs to a place in a cluster of several. */
+export type ClusterPlace = Pick<DirectoryIdentity, 'founders' | 'peers'> & { readonly member: number }
 
 export interface DataDirectoryOptions {
   readonly path: string
@@ -37,6 +53,8 @@ export interface DataDirectoryOptions {
   readonly chance: Chance
   /** False for a disk in memory, which nobody else can see. */
   readonly lock: boolean
+  /** In place of what the system says of this boot. */
+  readonly bootId?: string
 }
 
 export function partitionFolder (dataDirectory: string, topicId: TopicId, partition: PartitionIndex): string {
@@ -48,6 +66,8 @@ export class DataDirectory {
   readonly #disk: Disk
   readonly #lock: FolderLock | undefined
   #identity: DirectoryIdentity
+  /** Ends when the last write of the identity that was asked for has: there is one file to write it beside. */
+  #written: Promise<void> = Promise.resolve()
   /** Names this boot of the machine; undefined where the system does not tell. */
   readonly bootId: string | undefined
   /** The last run stopped in order, or there was none. */
@@ -81,18 +101,18 @@ export class DataDirectory {
     const lock = options.lock ? await lockFolder(path, String((await disk.stat(path))?.id), file => disk.remove(file)) : undefined
     try {
       const identityPath = join(meta, 'identity')
-      const content = await readChecked(disk, identityPath, formatVersion)
+      const content = await readChecked(disk, identityPath, clusterFormatVersion)
       let identity: DirectoryIdentity
-      if (content !== undefined) identity = decode<DirectoryIdentity>(content)
+      if (content !== undefined) identity = identityOf(decode<StoredIdentity>(content))
       else if (await disk.stat(identityPath) !== undefined) throw new Error(`${identityPath} is damaged: restore it, or start with an empty data_dir`)
       else {
-        identity = { directoryId: uuidHex(chance), clusterId: undefined, nodeNumber: undefined }
+        identity = identityOf({ directoryId: uuidHex(chance) })
         await writeChecked(disk, identityPath, formatVersion, encode(identity))
         await disk.syncFolder(path)
       }
       const text = new TextDecoder()
       const running = await readChecked(disk, join(meta, 'running'), formatVersion)
-      const bootId = options.lock ? await readBootId(disk) : undefined
+      const bootId = options.bootId ?? (options.lock ? await readBootId(disk) : undefined)
       await writeChecked(disk, join(meta, 'running'), formatVersion, new TextEncoder().encode(bootId ?? ''))
       const directory = new DataDirectory(options, lock, identity, bootId, running === undefined ? undefined : text.decode(running))
       return directory
@@ -110,11 +130,17 @@ export class DataDirectory {
     return join(this.path, 'meta')
   }
 
-  /** Notes durably which cluster and node the folder belongs to. */
-  async identify (clusterId: string, nodeNumber: number): Promise<void> {
-    const identity = { ...this.#identity, clusterId, nodeNumber }
-    await writeChecked(this.#disk, join(this.metaFolder, 'identity'), formatVersion, encode(identity))
-    this.#identity = identity
+  /** Notes durably which cluster and node the folder belongs to. That is for good: a folder never changes its member. */
+  async identify (clusterId: string, nodeNumber: number, place: ClusterPlace = { member: nodeNumber, founders: [], peers: [] }): Promise<void> {
+    const { clusterId: before, member } = this.#identity
+    assert(before === undefined || (before === clusterId && member === place.member), 'a data folder belongs to one member of one cluster')
+    await this.#write({ clusterId, nodeNumber, ...place })
+  }
+
+  /** Notes where other members are, for the next start. A list that is the same costs nothing. */
+  async rememberPeers (peers: readonly PeerAddress[]): Promise<void> {
+    const sorted = peers.toSorted((a, b) => a.member - b.member).map(({ member, nodeId, host, port }) => ({ member, nodeId, host, port }))
+    await this.#write({ peers: sorted })
   }
 
   /** Fills the reserve file, if it is missing: with real bytes, so that the space is taken. @throws ENOSPC */
@@ -131,6 +157,19 @@ export class DataDirectory {
     }
   }
 
+  async #write (change: Partial<DirectoryIdentity>): Promise<void> {
+    const write = async (): Promise<void> => {
+      const identity = { ...this.#identity, ...change }
+      if (JSON.stringify(identity) === JSON.stringify(this.#identity)) return
+      const version = identity.founders.length > 0 ? clusterFormatVersion : formatVersion
+      await writeChecked(this.#disk, join(this.metaFolder, 'identity'), version, encode(identity))
+      this.#identity = identity
+    }
+    const written = this.#written.then(write)
+    this.#written = written.catch(() => {})
+    await written
+  }
+
   /** @param clean  everything was synced and every log closed */
   async close (clean: boolean): Promise<void> {
     if (clean) {
@@ -139,6 +178,13 @@ export class DataDirectory {
     }
     await this.#lock?.release()
   }
+}
+
+/** As it lies on the disk: an older program, and a folder that belongs to no cluster yet, wrote less. */
+type StoredIdentity = { readonly [Name in keyof DirectoryIdentity]?: DirectoryIdentity[Name] } & Pick<DirectoryIdentity, 'directoryId'>
+
+function identityOf ({ directoryId, clusterId, nodeNumber, member = nodeNumber, founders = [], peers = [] }: StoredIdentity): DirectoryIdentity {
+  return { directoryId, clusterId, nodeNumber, member, founders, peers }
 }
 
 async function readBootId (disk: Disk): Promise<string | undefined> {

@@ -71,6 +71,12 @@ export class LeaderEpochs {
     }
   }
 
+  /** The log begins anew, empty, at `start`; the entry before it was of `term`. */
+  restart (term: Term, start: Offset): void {
+    this.#entries = start === 0 ? [] : [{ term, start: start - 1 as Offset }]
+    this.version++
+  }
+
   /** The log now starts at `start`: entries that end at or before `start - 1` go, the one that covers it stays. */
   advanceStart (start: Offset): void {
     while (this.#entries.length > 1 && this.#entries[1]!.start < start) {

@@ -11,12 +11,13 @@ import { syncFile } from './checked-file.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import type { FlushMode } from './log-config.ts'
+import { type LogRestart, noteRestart, removeAllSegments, restartDone } from './log-restart.ts'
 import type { ProducerSnapshots } from './producer-snapshot.ts'
 import type { RecoveredLog } from './recovery.ts'
 import {
   appendIndexes, copyFile, cutFile, cutIndexes, findBatch, loadIndexes, openSegment, removeSegments, saveIndexes
 } from './segment-files.ts'
-import { type Segment, segmentPath } from './segment.ts'
+import { Segment, segmentPath } from './segment.ts'
 
 /** Index entries are appended to the files when so many are new. */
 const indexEntriesUnsavedMax = 512
@@ -74,8 +75,9 @@ export class LogFiles {
     this.writing = recovered.segments.at(-1)!
     this.written = { offset: recovered.logEndOffset, segmentBase: this.writing.base, segmentSize: this.writing.size }
     this.synced = this.written
-    this.highWatermark = Math.min(recovered.checkpoint?.state.highWatermark ?? 0, recovered.logEndOffset) as Offset
     this.startOffset = recovered.logStartOffset
+    // What lies below the start was committed, whatever became of the checkpoint.
+    this.highWatermark = Math.max(this.startOffset, Math.min(recovered.checkpoint?.state.highWatermark ?? 0, recovered.logEndOffset)) as Offset
   }
 
   /** All that is written is on disk. */
@@ -118,6 +120,18 @@ export class LogFiles {
   /** Makes the present state durable. */
   saveState (): Promise<void> {
     return this.#checkpoints.save(this.state(), this.epochs, true)
+  }
+
+  /** Leaving `always` waits until {@link relax} is done. */
+  changeFlush (flush: FlushMode): void {
+    this.leavingAlways = this.flush === 'always' && flush !== 'always'
+    if (!this.leavingAlways) this.flush = flush
+  }
+
+  leftAlways (flush: FlushMode): void {
+    if (!this.leavingAlways) return
+    this.leavingAlways = false
+    this.flush = flush
   }
 
   /** What is written from here on may reach the disk in any order: recovery must know before the first such write. */
@@ -185,7 +199,8 @@ export class LogFiles {
     }
     const { file } = segment
     segment.file = undefined
-    await file?.close()
+    // One that cannot be closed must not keep all later ones from being closed.
+    await file?.close().catch((error: unknown) => { this.failure = error })
     if (segment.indexSaved === segment.index?.count) segment.close(segment.size)
   }
 
@@ -262,6 +277,34 @@ export class LogFiles {
     this.cutTo(end)
   }
 
+  /** Gives up all files and begins anew, empty. A crash on the way leaves the old log or the new one, see {@link LogRestart}. */
+  async restart (restart: LogRestart): Promise<void> {
+    const { offset, previousTerm, states } = restart
+    await this.#retiring
+    await noteRestart(this.#disk, this.directory, restart)
+    const { file } = this.writing
+    this.writing.file = undefined
+    await file!.close()
+    await removeAllSegments(this.#disk, this.directory)
+    this.#begun = undefined
+    const segment = new Segment(offset, this.#clock.wallMs())
+    this.segments.splice(0, this.segments.length, segment)
+    this.epochs.restart(previousTerm, offset)
+    this.writing = segment
+    this.written = this.synced = { offset, segmentBase: offset, segmentSize: 0 }
+    this.startOffset = this.highWatermark = offset
+    await this.#snapshots.truncate(-1 as Offset)
+    await this.#snapshots.save(offset, states)
+    await openSegment(this.#disk, this.directory, segment)
+    await this.saveState()
+    await restartDone(this.#disk, this.directory)
+  }
+
+  /** Offset of the newest snapshot of the owner's states; 0: there is none. */
+  get snapshotOffset (): Offset {
+    return this.#snapshots.offsets.at(-1) ?? 0 as Offset
+  }
+
   /** Makes `startOffset` durable; only then may anyone see it, because it never goes back. */
   async saveStart (): Promise<Offset> {
     const wanted = this.startOffset
@@ -275,8 +318,9 @@ export class LogFiles {
   takeBelow (offset: Offset): Segment[] {
     let count = 0
     while (this.segments[count] !== this.writing && this.segments[count + 1]!.base <= offset) count++
-    this.epochs.advanceStart(offset)
-    return this.segments.splice(0, count)
+    const taken = this.segments.splice(0, count)
+    this.epochs.advanceStart(this.segments[0]!.base)
+    return taken
   }
 
   async remove (segments: readonly Segment[]): Promise<void> {

@@ -19,7 +19,7 @@ export type LogEvent =
   | 'broken'
   /** `logStartOffset` moved and is durable. */
   | 'start-moved'
-  /** The truncation that was asked for is done. */
+  /** The truncation, or the restart, that was asked for is done. */
   | 'truncated'
 
 export interface LogMessage extends Message {
@@ -40,7 +40,7 @@ export interface LogJobDone extends LogMessage {
 }
 
 /** Work besides group writes. Those that need the files for themselves are exclusive: no group is written meanwhile. */
-export type JobName = 'roll' | 'sync-first' | 'clear' | 'repair' | 'truncate' | 'sync' | 'relax' | 'checkpoint' | 'probe-space' | 'move-start' | 'remove' | 'retention'
+export type JobName = 'roll' | 'sync-first' | 'clear' | 'repair' | 'truncate' | 'restart' | 'sync' | 'relax' | 'checkpoint' | 'probe-space' | 'move-start' | 'remove' | 'retention'
 
 /** These need the files for themselves: no group is written meanwhile. */
-export const exclusiveJobs: ReadonlySet<JobName> = new Set<JobName>(['roll', 'sync-first', 'clear', 'repair', 'truncate'])
+export const exclusiveJobs: ReadonlySet<JobName> = new Set<JobName>(['roll', 'sync-first', 'clear', 'repair', 'truncate', 'restart'])

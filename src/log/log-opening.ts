@@ -7,6 +7,7 @@ import type { Disk } from './disk.ts'
 import type { OnGroup } from './group-writer.ts'
 import type { LogConfig } from './log-config.ts'
 import { LogFiles } from './log-files.ts'
+import { finishRestart } from './log-restart.ts'
 import { ProducerSnapshots } from './producer-snapshot.ts'
 import { type LogDamage, type RecoveredLog, recoverLog } from './recovery.ts'
 import { type LogReplay, replayLog } from './replay.ts'
@@ -33,6 +34,7 @@ export async function openFiles (
 ): Promise<{ readonly files: LogFiles, readonly recovered: RecoveredLog } | { readonly damage: LogDamage }> {
   const { disk, directory, config } = options
   const boot = bootHash(options.bootId)
+  await finishRestart(disk, directory, boot)
   const recovered = await recoverLog({
     disk,
     directory,
@@ -42,7 +44,7 @@ export async function openFiles (
     wallMs: options.clock.wallMs()
   })
   if ('damage' in recovered) return recovered
-  const { checkpoint, segments, logStartOffset, logEndOffset } = recovered
+  const { checkpoint, segments, logEndOffset } = recovered
   const snapshots = await ProducerSnapshots.open(disk, directory, logEndOffset)
   const checkpoints = new Checkpointer(disk, directory, boot, checkpoint?.sequence ?? 0)
   const files = new LogFiles(directory, disk, options.clock, config.flush, recovered, checkpoints, snapshots)
@@ -50,6 +52,6 @@ export async function openFiles (
   // What was written before this start may not be synced (`os`, or a kill between write and sync): from here on it is.
   await syncSegments(disk, directory, segments, checkpoint?.state.durable, logEndOffset)
   if (checkpoint === undefined || (checkpoint.state.ordered && config.flush !== 'always')) await files.saveState()
-  if (replay !== undefined) await replayLog(disk, directory, segments, snapshots, logStartOffset, replay)
+  if (replay !== undefined) await replayLog(disk, directory, segments, snapshots, replay)
   return { files, recovered }
 }

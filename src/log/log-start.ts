@@ -20,6 +20,13 @@ export class LogStart {
     this.#files = files
     this.#jobs = jobs
     this.offset = offset
+    // An earlier run may not have got to it.
+    this.#doomed.push(...files.takeBelow(offset))
+  }
+
+  /** Something waits for {@link retry}. */
+  get isPending (): boolean {
+    return this.#files.startOffset > this.offset || this.#doomed.length > 0
   }
 
   /** Asks for a new start. `canSave`: a checkpoint may be written now. */

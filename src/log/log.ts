@@ -13,20 +13,20 @@ import type { Offset, Term } from '../base/ids.ts'
 import { assert } from '../base/assert.ts'
 import { Appender } from './appender.ts'
 import type { LogPoint } from './checkpoint.ts'
-import { type Disk, isDiskFull } from './disk.ts'
+import { isDiskFull } from './disk.ts'
 import { GroupWriter } from './group-writer.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogFiles, ProducerStates } from './log-files.ts'
 import { LogJobs, type Work } from './log-jobs.ts'
 import { exclusiveJobs, type JobName, type LogEvent, type LogJobDone, type LogMessage, type LogRefusal } from './log-message.ts'
 import { type LogOptions, openFiles } from './log-opening.ts'
+import type { LogRestart } from './log-restart.ts'
 import { LogStart } from './log-start.ts'
 import { segmentSpanMax } from './offset-index.ts'
 import { planRead, type ReadPlan } from './read-plan.ts'
 import type { LogDamage } from './recovery.ts'
 import type { LogReplay } from './replay.ts'
-import { expiredSegments } from './retention.ts'
-import { loadMaxTimestamp } from './segment-files.ts'
+import { isDue, Retention, type RetentionMoment } from './retention.ts'
 import { Segment } from './segment.ts'
 import { planTimestampSearch, type TimestampPlan } from './timestamp-search.ts'
 
@@ -46,12 +46,12 @@ const spaceBytesMin = 4 << 20
 
 export class Log implements Effect {
   readonly directory: string
-  readonly #disk: Disk
   readonly #appender: Appender
   readonly #group: GroupWriter
   readonly #files: LogFiles
   readonly #jobs = new LogJobs()
   readonly #start: LogStart
+  readonly #retention: Retention
   #config: LogConfig
   /** Where appends go: the last segment. Its file may not exist yet. */
   #active: Segment
@@ -63,17 +63,18 @@ export class Log implements Effect {
   /** A sync failed while something else had the file: the cut comes when that is over. */
   #cutWanted: LogRefusal | undefined
   #truncateWanted: Offset | undefined
+  #restartWanted: LogRestart | undefined
   #lastSyncMs = 0
 
   private constructor (options: LogOptions, files: LogFiles, logStartOffset: Offset) {
     this.directory = options.directory
-    this.#disk = options.disk
     this.#config = options.config
     this.#files = files
     this.#appender = new Appender(options.pool)
     this.#group = new GroupWriter(this.#appender, options.clock, files.written, options.onGroup ?? (() => {}))
     this.#active = files.writing
     this.#start = new LogStart(files, this.#jobs, logStartOffset)
+    this.#retention = new Retention(options.disk, files, this.#jobs)
     this.#logEndOffset = files.written.offset
   }
 
@@ -90,48 +91,36 @@ export class Log implements Effect {
     return { state: 'ready', log, scannedBytes: recovered.scannedBytes, cutBytes: recovered.cutBytes }
   }
 
-  get logStartOffset (): Offset {
-    return this.#start.offset
-  }
+  get logStartOffset (): Offset { return this.#start.offset }
+
+  /** Where its files begin, between batches: at or below {@link logStartOffset}. What stands between them is given to other replicas, and to nobody else. */
+  get firstOffset (): Offset { return this.segments[0]!.base }
 
   /** The next offset; includes what is not yet written. */
-  get logEndOffset (): Offset {
-    return this.#logEndOffset
-  }
+  get logEndOffset (): Offset { return this.#logEndOffset }
 
   /** Exclusive end of what is as durable as `flush` promised when it was written. */
-  get durableEndOffset (): Offset {
-    return this.#files.written.offset
-  }
+  get durableEndOffset (): Offset { return this.#files.written.offset }
 
   /** As last told by {@link advanceHighWatermark}, or by the checkpoint this log was opened from. */
-  get highWatermark (): Offset {
-    return this.#files.highWatermark
-  }
+  get highWatermark (): Offset { return this.#files.highWatermark }
 
   /** Bytes appended and not yet durable. */
-  get pendingBytes (): number {
-    return this.#pendingBytes
-  }
+  get pendingBytes (): number { return this.#pendingBytes }
 
   /** Ask before every append. */
-  get refusal (): LogRefusal | undefined {
-    return this.#refusal
-  }
+  get refusal (): LogRefusal | undefined { return this.#refusal }
+
+  /** Something waits that only {@link maintain} goes on with. */
+  get needsUpkeep (): boolean { return this.#refusal !== undefined || this.#start.isPending }
 
   /** The last failure of the disk, for a log line. */
-  get failure (): unknown {
-    return this.#files.failure
-  }
+  get failure (): unknown { return this.#files.failure }
 
-  get config (): LogConfig {
-    return this.#config
-  }
+  get config (): LogConfig { return this.#config }
 
   /** Oldest first; the last one takes the appends. */
-  get segments (): readonly Segment[] {
-    return this.#files.segments
-  }
+  get segments (): readonly Segment[] { return this.#files.segments }
 
   /** Size of all segments. */
   get bytes (): number {
@@ -140,19 +129,18 @@ export class Log implements Effect {
     return bytes
   }
 
-  get segmentCount (): number {
-    return this.segments.length
-  }
+  get segmentCount (): number { return this.segments.length }
 
   /** The newest term in the log; 0 if it was never written. */
-  get lastTerm (): Term {
-    return this.#files.epochs.lastTerm
-  }
+  get lastTerm (): Term { return this.#files.epochs.lastTerm }
 
-  /** The term of the entry at `offset`, which may also be the one just before `logStartOffset`; undefined outside. */
+  /** The term of the entry at `offset`, which may also be the one just before `firstOffset`; undefined outside. */
   termAt (offset: Offset): Term | undefined {
     return offset < this.#logEndOffset ? this.#files.epochs.termAt(offset) : undefined
   }
+
+  /** Up to here the owner's states are on disk: what the log tells of them below may go. 0: none are. */
+  get snapshotOffset (): Offset { return this.#files.snapshotOffset }
 
   /** See {@link LeaderEpochs.endOf}. */
   epochEndOffset (term: Term): { readonly term: Term, readonly endOffset: Offset } | undefined {
@@ -167,15 +155,7 @@ export class Log implements Effect {
   /** Takes effect at once; only leaving `always` waits for the next {@link maintain}, which first notes that durably. */
   configure (config: LogConfig): void {
     this.#config = config
-    const files = this.#files
-    files.leavingAlways = files.flush === 'always' && config.flush !== 'always'
-    if (!files.leavingAlways) files.flush = config.flush
-  }
-
-  #leftAlways (): void {
-    if (!this.#files.leavingAlways) return
-    this.#files.leavingAlways = false
-    this.#files.flush = this.#config.flush
+    this.#files.changeFlush(config.flush)
   }
 
   advanceHighWatermark (offset: Offset): void {
@@ -284,6 +264,12 @@ export class Log implements Effect {
         return this.#refusal === 'full' ? 'none' : this.#accept()
       case 'probe-space':
         return error === undefined && (value as number) >= spaceBytesMin && this.#refusal === 'full' ? this.#accept() : 'none'
+      case 'restart':
+        if (error !== undefined) return this.#break()
+        this.#start.offset = this.#files.startOffset
+        this.#wasCut()
+        this.#refusal = undefined
+        return 'truncated'
       case 'truncate':
         if (error !== undefined) return this.#break()
         this.#files.truncated(value as LogPoint)
@@ -291,10 +277,10 @@ export class Log implements Effect {
         this.#refusal = undefined
         return 'truncated'
       case 'relax':
-        if (error === undefined) this.#leftAlways()
+        if (error === undefined) this.#files.leftAlways(this.#config.flush)
         return 'none'
       case 'retention':
-        if (error === undefined) this.#removeExpired(value as number, out)
+        if (error === undefined) this.#removeExpired(this.#retention.expired(this.#config, value as RetentionMoment), out)
         return 'none'
       case 'move-start':
         if (error !== undefined) return 'none'
@@ -311,7 +297,15 @@ export class Log implements Effect {
   /** The file is free: what comes next? */
   #next (out: EffectSink): void {
     const truncation = this.#truncateWanted
-    if (truncation !== undefined && truncation <= this.#files.written.offset) {
+    const restart = this.#restartWanted
+    if (restart !== undefined) {
+      this.#restartWanted = undefined
+      this.#appender.clear()
+      this.#startJob('restart', out, async () => {
+        await this.#jobs.settled('others')
+        await this.#files.restart(restart)
+      })
+    } else if (truncation !== undefined && truncation <= this.#files.written.offset) {
       this.#truncateWanted = undefined
       this.#appender.clear()
       this.#startJob('truncate', out, async () => {
@@ -333,7 +327,7 @@ export class Log implements Effect {
       this.#cutWanted = reason
       return 'none'
     }
-    this.#cutWanted = this.#truncateWanted = undefined
+    this.#cutWanted = this.#truncateWanted = this.#restartWanted = undefined
     const copies = reason === 'sync-failed' && files.flush !== 'os'
     const end = copies ? files.synced : files.written
     if (end.segmentBase !== files.writing.base) return this.#break()
@@ -382,6 +376,17 @@ export class Log implements Effect {
   }
 
   /**
+   * Gives up everything and begins anew, empty, at `restart.offset`: for a follower whose leader no longer has what it lacks.
+   * Appends are refused until the event 'truncated'; when the disk fails before it has begun there is a 'cut' instead.
+   */
+  restart (restart: LogRestart, out: EffectSink): void {
+    assert(this.#refusal === undefined && restart.offset > this.logStartOffset, 'nothing else is going on, and the start never goes back')
+    this.#refusal = 'truncating'
+    this.#restartWanted = restart
+    if (this.#busy === 'no') this.#next(out)
+  }
+
+  /**
    * Runs what depends on time: the sync of `interval`, the look whether a full disk has room again, and what could not be done
    * before. Call it every 100 ms or so.
    */
@@ -400,7 +405,7 @@ export class Log implements Effect {
 
   /** A checkpoint may be written: no work is under way that moves what it would claim. */
   get #canSave (): boolean {
-    return this.#refusal !== 'broken' && !this.#jobs.has('repair') && !this.#jobs.has('truncate')
+    return this.#refusal !== 'broken' && !this.#jobs.has('repair') && !this.#jobs.has('truncate') && !this.#jobs.has('restart')
   }
 
   /**
@@ -419,32 +424,18 @@ export class Log implements Effect {
     this.#start.move(offset, this.#canSave, out)
   }
 
-  /** Closes a segment that is too old, and removes the segments that retention gives up. */
-  applyRetention (wallMs: number, out: EffectSink): void {
-    const { segmentMs, retentionMs } = this.#config
-    const active = this.#active
+  /** Closes a segment that is too old, and removes the segments that retention gives up, below `limit`. */
+  applyRetention (wallMs: number, out: EffectSink, limit = Infinity): void {
     const idle = this.#busy === 'no' && this.#refusal === undefined && !this.#appender.hasPending
-    const expired = retentionMs >= 0 && (active.maxTimestamp! >= 0 ? active.maxTimestamp! : active.firstMs) < wallMs - retentionMs
-    if (idle && active.size > 0 && (expired || active.firstMs < wallMs - segmentMs)) {
+    if (idle && this.#active.size > 0 && isDue(this.#active, this.#config, wallMs)) {
       this.#addSegment()
       this.#startJob('roll', out, () => this.#files.roll())
     }
-    if (this.#jobs.has('retention')) return
-    if (this.segments[0]!.maxTimestamp !== undefined) return this.#removeExpired(wallMs, out)
-    const unknown = this.segments.filter(segment => segment.maxTimestamp === undefined)
-    this.#startJob('retention', out, async () => {
-      for (const segment of unknown) {
-        await loadMaxTimestamp(this.#disk, this.directory, segment)
-        if (expiredSegments([segment, this.#active], { ...this.#config, highWatermark: this.highWatermark }, wallMs) === 0) break
-      }
-      return wallMs
-    })
+    this.#removeExpired(this.#retention.look(this.#config, this.#active, { wallMs, limit: Math.min(limit, this.highWatermark) as Offset }, out), out)
   }
 
-  #removeExpired (wallMs: number, out: EffectSink): void {
-    const count = expiredSegments(this.segments, { ...this.#config, highWatermark: this.highWatermark }, wallMs)
-    const bounded = Math.min(count, this.segments.indexOf(this.#files.writing))
-    if (bounded > 0) this.deleteBefore(this.segments[bounded]!.base, out)
+  #removeExpired (below: Offset | undefined, out: EffectSink): void {
+    if (below !== undefined) this.deleteBefore(below, out)
   }
 
   #startJob (job: JobName, out: EffectSink, work: Work, onError?: unknown): void {
@@ -464,11 +455,21 @@ export class Log implements Effect {
    * @param endOffset  exclusive; high watermark, last stable offset or log end: the end of a batch
    */
   read (offset: Offset, maxBytes: number, endOffset: Offset): ReadPlan | undefined {
-    if (offset < this.logStartOffset || offset >= endOffset) return undefined
+    return offset < this.logStartOffset ? undefined : this.readStored(offset, maxBytes, endOffset)
+  }
+
+  /** As {@link read}, from {@link firstOffset} on: for other replicas. */
+  readStored (offset: Offset, maxBytes: number, endOffset: Offset): ReadPlan | undefined {
+    if (offset < this.firstOffset || offset >= endOffset) return undefined
     const unwritten = offset >= this.durableEndOffset
     const memory = this.#appender.read(offset, endOffset, maxBytes, unwritten)
     if (unwritten && memory === undefined) return undefined
     return planRead(this.segments, offset, endOffset, this.highWatermark, memory, this.#appender.readPosition)
+  }
+
+  /** Whole batches from the one at `offset` on, out of memory, for followers: see {@link Appender.gather}. */
+  gather (offset: Offset, endOffset: Offset, bytesMax: number, into: Uint8Array[]): { readonly bytes: number, readonly endOffset: Offset } | undefined {
+    return this.#appender.gather(offset, endOffset, bytesMax, into)
   }
 
   /**

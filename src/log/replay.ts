@@ -16,11 +16,12 @@ export interface LogReplay {
 }
 
 export async function replayLog (
-  disk: Disk, directory: string, segments: readonly Segment[], snapshots: ProducerSnapshots, logStartOffset: Offset, replay: LogReplay
+  disk: Disk, directory: string, segments: readonly Segment[], snapshots: ProducerSnapshots, replay: LogReplay
 ): Promise<void> {
   const snapshot = await snapshots.newest()
   if (snapshot !== undefined) replay.snapshot(snapshot.bytes, snapshot.offset)
-  const from = Math.max(snapshot?.offset ?? 0, logStartOffset) as Offset
+  // From where the files begin, which may be below the log's start: what stands there may tell of the group, though nobody reads it any more.
+  const from = Math.max(snapshot?.offset ?? 0, segments[0]!.base) as Offset
   for (const [index, segment] of segments.entries()) {
     const next = segments[index + 1]
     if (next !== undefined && next.base <= from) continue

@@ -25,7 +25,10 @@ export async function openSegment (disk: Disk, directory: string, segment: Segme
   segment.file = file
 }
 
-/** Syncs what an unclean stop may have left unsynced: from the segment that holds the durable point on. */
+/**
+ * Puts what an unclean stop may have left unsynced onto the disk: from the durable point on. It is written again, as it is, before
+ * it is synced: where a sync had failed before, the system calls its pages clean, and a sync alone would succeed without them.
+ */
 export async function syncSegments (
   disk: Disk, directory: string, segments: readonly Segment[], durable: LogPoint | undefined, logEndOffset: Offset
 ): Promise<void> {
@@ -33,8 +36,19 @@ export async function syncSegments (
   for (const segment of segments) {
     if (segment.base < (durable?.segmentBase ?? 0)) continue
     const file = segment.file ?? await disk.open(segmentPath(directory, segment.base, 'log'), 'write')
+    await writeAgain(file, segment.base === durable?.segmentBase ? durable.segmentSize : 0, segment.size)
     await syncFile(file)
     if (segment.file === undefined) await file.close()
+  }
+}
+
+async function writeAgain (file: DiskFile, from: number, end: number): Promise<void> {
+  const bytes = new Uint8Array(Math.min(copyBytes, Math.max(0, end - from)))
+  for (let at = from; at < end;) {
+    const count = await readAt(file, bytes.subarray(0, Math.min(bytes.length, end - at)), at)
+    if (count === 0) return
+    await writeAt(file, [bytes.subarray(0, count)], at, false)
+    at += count
   }
 }
 

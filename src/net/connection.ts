@@ -12,8 +12,8 @@
  *         --read-----------------------------> [ begin of a frame ........ ]  from the frame pool
  * ```
  */
-import net from 'node:net'
 import { assert } from '../base/assert.ts'
+import { type ClientSocket, type ClientSockets, nodeSockets } from './client-socket.ts'
 import type { FramePool, FrameWaiter } from './frame-pool.ts'
 import type { Joiner } from './joiner.ts'
 
@@ -64,7 +64,8 @@ export class Connection implements FrameWaiter {
   /** Told after the owner. */
   onClosed: (() => void) | undefined
 
-  readonly #socket: net.Socket
+  readonly #sockets: ClientSockets
+  readonly #socket: ClientSocket
   readonly #owner: ConnectionOwner
   readonly #limits: ConnectionLimits
   readonly #shared: Uint8Array
@@ -105,7 +106,9 @@ export class Connection implements FrameWaiter {
     limits: ConnectionLimits
     shared: Uint8Array,
     pool: FramePool,
-    joiner: Joiner
+    joiner: Joiner,
+    /** Undefined: the system's. */
+    sockets?: ClientSockets | undefined
   }) {
     this.id = options.id
     this.remote = options.remote
@@ -114,13 +117,11 @@ export class Connection implements FrameWaiter {
     this.#shared = options.shared
     this.#pool = options.pool
     this.#joiner = options.joiner
-    // `handle` and `onread` together give a server side socket the read-into-own-buffer mode that clients have;
-    // node:net documents it for connect() only, test/net/connection.test.ts notices if that changes.
-    this.#socket = new net.Socket({
-      handle: options.handle,
-      onread: { buffer: () => this.#nextBuffer(), callback: (count: number, buffer: Uint8Array) => this.#handleRead(count, buffer) }
-    } as unknown as net.SocketConstructorOpts)
-    this.#socket.setNoDelay(true)
+    this.#sockets = options.sockets ?? nodeSockets
+    this.#socket = this.#sockets.open(options.handle, {
+      buffer: () => this.#nextBuffer(),
+      callback: (count, buffer) => this.#handleRead(count, buffer)
+    })
     this.#socket.on('error', error => { this.closeReason ??= (error as NodeJS.ErrnoException).code ?? error.message })
     this.#socket.on('close', () => this.#handleClose())
     this.#socket.resume()
@@ -200,7 +201,7 @@ export class Connection implements FrameWaiter {
       this.#assembly = undefined
       this.#consume(assembly, this.#stalledAt, this.#filled, true)
       // Within a `receive` the requests just handed on still wait in mailboxes, as views of these bytes, until it is over.
-      if (this.#assembly !== assembly) setImmediate(() => this.#pool.release(assembly))
+      if (this.#assembly !== assembly) this.#sockets.afterTurn(() => this.#pool.release(assembly))
     }
     if (this.#paused && this.#canRead()) {
       this.#paused = false
@@ -218,8 +219,7 @@ export class Connection implements FrameWaiter {
     this.#socket.end()
     // A client that never closes its side would keep the socket half open.
     this.#socket.destroySoon()
-    const linger = setTimeout(() => this.#socket.destroy(), lingerMs).unref()
-    this.#socket.once('close', () => clearTimeout(linger))
+    this.#socket.once('close', this.#sockets.later(lingerMs, () => this.#socket.destroy()))
   }
 
   /** Drops the connection at once. `reason` is for the log. */
@@ -291,7 +291,7 @@ export class Connection implements FrameWaiter {
     this.#consuming = false
     if (!this.#resumeWanted) return
     this.#resumeWanted = false
-    if (this.#stalled) setImmediate(() => this.resume())
+    if (this.#stalled) this.#sockets.afterTurn(() => this.resume())
   }
 
   #handOn (bytes: Uint8Array, start: number, end: number, pooled: boolean): void {

@@ -21,6 +21,8 @@ export interface FetchTarget {
   offset: number
   bytesMax: number
   leaderEpoch: number
+  /** Of the last record that the client has, -1 where it does not say. */
+  lastFetchedEpoch: number
   /** What the client was last told, -1 for nothing yet: an answer without news is left out. */
   toldHighWatermark: number
   toldLogStartOffset: number
@@ -29,9 +31,17 @@ export interface FetchTarget {
 export function fetchTargets (topics: Request['topics']): FetchTarget[] {
   const targets: FetchTarget[] = []
   for (const { name, topicId, partitions } of topics) {
-    for (const { index, fetchOffset, partitionMaxBytes, currentLeaderEpoch } of partitions) {
+    for (const { index, fetchOffset, partitionMaxBytes, currentLeaderEpoch, lastFetchedEpoch } of partitions) {
       targets.push({
-        topic: name, topicId, index, offset: fetchOffset, bytesMax: partitionMaxBytes, leaderEpoch: currentLeaderEpoch, toldHighWatermark: -1, toldLogStartOffset: -1
+        topic: name,
+        topicId,
+        index,
+        offset: fetchOffset,
+        bytesMax: partitionMaxBytes,
+        leaderEpoch: currentLeaderEpoch,
+        lastFetchedEpoch,
+        toldHighWatermark: -1,
+        toldLogStartOffset: -1
       })
     }
   }
@@ -61,6 +71,7 @@ export class FetchSession {
         known.offset = target.offset
         known.bytesMax = target.bytesMax
         known.leaderEpoch = target.leaderEpoch
+        known.lastFetchedEpoch = target.lastFetchedEpoch
       }
     }
     for (const { name, topicId, partitions } of forgottenTopics) {

@@ -8,7 +8,7 @@
  * what it keeps, when it returns. A request is admitted only with credit of the actors it goes to; without, its
  * connection is not read until there is some.
  */
-import type { MetadataChanged, MetadataImage, MetadataReplaced } from '../actors/controller/messages.ts'
+import type { FeatureRange, MetadataChanged, MetadataImage, MetadataReplaced } from '../actors/controller/messages.ts'
 import { errorClass, ErrorCode } from '../base/error-code.ts'
 import type { ActorId, TopicId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
@@ -21,6 +21,7 @@ import { Reader } from '../protocol/reader.ts'
 import { Writer } from '../protocol/writer.ts'
 import type { Actor, Message, Outbox, Reply, Request, TimerId, Undeliverable } from '../runtime/actor.ts'
 import type { Credits, CreditWanted } from '../runtime/credit.ts'
+import type { ClientSockets } from './client-socket.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import { Exchange } from './exchange.ts'
 import type { FetchReader } from './fetch-reader.ts'
@@ -29,6 +30,7 @@ import { Joiner } from './joiner.ts'
 import { MetadataCache } from './metadata-cache.ts'
 import { OpenRequests, type Asker } from './open-requests.ts'
 import type { Question } from './questions.ts'
+import { describeFeatures } from './requests/features.ts'
 import { routedApis, routes, type Handler } from './routes.ts'
 import { Session, type SessionHost } from './session.ts'
 
@@ -68,6 +70,12 @@ export interface NetworkOptions {
   readonly topicDefaults: Readonly<Record<string, string>>
   /** The folder of a partition's log. */
   readonly partitionDirectory: (topic: TopicId, index: number) => string
+  /** Followers answer fetches of clients that say where they stand, and the leader sends those to the replicas of their rack. */
+  readonly enableFollowerRead?: boolean
+  /** The levels of features that this program can work with, where a test wants others than there are. */
+  readonly features?: FeatureRange
+  /** Wall clock, milliseconds. Left out: answers have no times of day. */
+  readonly wallMs?: () => number
 }
 
 /** The part of the actor system that sockets' callbacks reach: deliveries happen before these return. */
@@ -107,6 +115,7 @@ export class Network implements Actor, SessionHost {
   readonly #metrics: MetricRow
   readonly #logger: Logger
   readonly #http: HttpPort
+  readonly #sockets: ClientSockets | undefined
   readonly #pool: FramePool
   readonly #shared = new Uint8Array(Buffer.allocUnsafeSlow(sharedReadBytes).buffer)
   readonly #joiner = new Joiner(joinedBytesMax)
@@ -126,7 +135,16 @@ export class Network implements Actor, SessionHost {
   readonly #roomWaiters: Session[] = []
 
   constructor (options: NetworkOptions, parts: {
-    self: ActorId, life: number, runtime: Runtime, credits: Credits, reader: FetchReader, http: HttpPort, metrics: MetricRow, logger: Logger
+    self: ActorId,
+    life: number,
+    runtime: Runtime,
+    credits: Credits,
+    reader: FetchReader,
+    http: HttpPort,
+    metrics: MetricRow,
+    logger: Logger,
+    /** In place of the system's. */
+    sockets?: ClientSockets
   }) {
     this.options = options
     this.controller = options.controller
@@ -138,6 +156,7 @@ export class Network implements Actor, SessionHost {
     this.#metrics = parts.metrics
     this.#logger = parts.logger
     this.#http = parts.http
+    this.#sockets = parts.sockets
     this.#pool = new FramePool(options.requestMemoryBytes)
     this.#open = new OpenRequests(parts.life, (target, bytes) => {
       if (bytes > 0) this.giveBack(target, bytes)
@@ -155,7 +174,7 @@ export class Network implements Actor, SessionHost {
     switch (message.kind) {
       case 'turn-end': this.#flush(); break
       case 'metadata-changed': this.#changeMetadata(message as MetadataChanged); break
-      case 'metadata-replaced': this.metadata.replace((message as MetadataReplaced).topics); break
+      case 'metadata-replaced': this.#replaceMetadata(message as MetadataReplaced); break
       case 'sweep': this.#sweep(now); break
       case 'resubscribe': this.#subscribe(); break
       case 'network-timer': (message as NetworkTimer).waiter.timeUp(); break
@@ -166,6 +185,10 @@ export class Network implements Actor, SessionHost {
   /** Answers that have not been encoded yet never will be: this may be the end of a life that broke off while it did that. */
   async close (): Promise<void> {
     for (const { connection } of this.#sessions) connection.end(stopReason)
+  }
+
+  #replaceMetadata ({ topics, cluster }: MetadataImage | MetadataReplaced): void {
+    this.metadata.replace(topics, cluster)
   }
 
   #changeMetadata (change: MetadataChanged): void {
@@ -182,7 +205,7 @@ export class Network implements Actor, SessionHost {
   /** Takes a socket that was accepted. */
   accept (handle: unknown, remote: string): void {
     const session = new Session(this, this.#writer, owner => new Connection({
-      id: this.#connectionNext++, handle, remote, owner, limits: this.options.limits, shared: this.#shared, pool: this.#pool, joiner: this.#joiner
+      id: this.#connectionNext++, handle, remote, owner, limits: this.options.limits, shared: this.#shared, pool: this.#pool, joiner: this.#joiner, sockets: this.#sockets
     }))
     this.#sessions.add(session)
     const { connection } = session
@@ -276,7 +299,7 @@ export class Network implements Actor, SessionHost {
     const frame = this.#frame.reset(bytes, start, end)
     const header = readRequestHeader(frame)
     const { api, codec, apiVersion, correlationId } = header
-    if (api === apis.apiVersions) return this.#answerVersions(session, header)
+    if (api === apis.apiVersions) return this.#answerVersions(session, header, frame)
     const handler = api === undefined ? undefined : routes[api.name as keyof typeof routes] as Handler<any> | undefined
     if (api === undefined || handler === undefined) throw new ProtocolError(`API key ${header.apiKey} is not known`)
     if (codec === undefined) throw new ProtocolError(`version ${apiVersion} of ${api.name} is not known`)
@@ -293,13 +316,14 @@ export class Network implements Actor, SessionHost {
   }
 
   /** A client's first question: in a version that nobody knows yet it is answered in version 0, so that the client can ask again. */
-  #answerVersions (session: Session, { apiVersion, correlationId }: RequestHeader): boolean {
+  #answerVersions (session: Session, { apiVersion, correlationId, codec }: RequestHeader, frame: Reader): boolean {
     const api: AnyApi = apis.apiVersions
     const known = api.serves(apiVersion)
+    if (known) session.introduce(codec!.readRequest(frame).clientSoftwareName)
     const exchange = new Exchange(session, api, known ? apiVersion : 0, correlationId, this.#runtime.now)
     session.begin(exchange)
     this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
-    exchange.answer({ errorCode: known ? ErrorCode.NONE : ErrorCode.UNSUPPORTED_VERSION, apiKeys: offered })
+    exchange.answer({ errorCode: known ? ErrorCode.NONE : ErrorCode.UNSUPPORTED_VERSION, apiKeys: offered, ...describeFeatures(this) })
     return true
   }
 
@@ -432,7 +456,7 @@ export class Network implements Actor, SessionHost {
   #subscribe (): void {
     const asker: Asker = {
       answered: (_part, reply) => {
-        if (reply.kind === 'metadata-image') this.metadata.replace((reply as MetadataImage).topics)
+        if (reply.kind === 'metadata-image') this.#replaceMetadata(reply as MetadataImage)
         else this.#out.timer(resubscribeMs, resubscribe)
       }
     }

@@ -3,15 +3,19 @@ import type { RequestOf } from '../protocol/api.ts'
 import type { ApiName, Apis } from '../protocol/apis.ts'
 import type { Exchange } from './exchange.ts'
 import type { Network } from './network.ts'
+import { handleClusterStatus, handleDescribeCluster, handleDescribeQuorum, handleDrainBroker, handleUnregisterBroker } from './requests/cluster.ts'
+import { handleAlterConfigs, handleDescribeConfigs, handleIncrementalAlterConfigs } from './requests/configs.ts'
+import { handleUpdateFeatures } from './requests/features.ts'
 import { handleFetch } from './requests/fetch.ts'
 import {
   handleDeleteGroups, handleDescribeGroups, handleFindCoordinator, handleHeartbeat, handleJoinGroup, handleLeaveGroup,
   handleListGroups, handleOffsetCommit, handleOffsetFetch, handleSyncGroup
 } from './requests/groups.ts'
-import { handleDescribeCluster, handleDescribeConfigs, handleDescribeTopicPartitions, handleMetadata } from './requests/metadata.ts'
+import { handleDescribeTopicPartitions, handleMetadata } from './requests/metadata.ts'
 import { handleDeleteRecords, handleListOffsets, handleOffsetForLeaderEpoch } from './requests/offsets.ts'
 import { handleProduce } from './requests/produce.ts'
-import { handleCreateTopics, handleDeleteTopics, handleInitProducerId } from './requests/topics.ts'
+import { handleAlterPartitionReassignments, handleElectLeaders, handleListPartitionReassignments } from './requests/reassignments.ts'
+import { handleCreatePartitions, handleCreateTopics, handleDeleteTopics, handleInitProducerId } from './requests/topics.ts'
 
 export type Handler<Name extends ApiName> = (exchange: Exchange, request: RequestOf<Apis[Name]>, network: Network) => boolean
 
@@ -25,8 +29,19 @@ export const routes: { readonly [Name in ApiName]?: Handler<Name> } = {
   metadata: handleMetadata,
   describeTopicPartitions: handleDescribeTopicPartitions,
   describeCluster: handleDescribeCluster,
+  describeQuorum: handleDescribeQuorum,
+  clusterStatus: handleClusterStatus,
+  drainBroker: handleDrainBroker,
+  unregisterBroker: handleUnregisterBroker,
+  updateFeatures: handleUpdateFeatures,
   describeConfigs: handleDescribeConfigs,
+  alterConfigs: handleAlterConfigs,
+  incrementalAlterConfigs: handleIncrementalAlterConfigs,
+  alterPartitionReassignments: handleAlterPartitionReassignments,
+  listPartitionReassignments: handleListPartitionReassignments,
+  electLeaders: handleElectLeaders,
   createTopics: handleCreateTopics,
+  createPartitions: handleCreatePartitions,
   deleteTopics: handleDeleteTopics,
   initProducerId: handleInitProducerId,
   findCoordinator: handleFindCoordinator,

@@ -11,6 +11,9 @@ const exchangesMax = 128
 /** Fetches of one client that are under way or whose answer has not left: each may hold megabytes, read or not. */
 const fetchesMax = 2
 
+/** Loses its place in an answer with tagged fields inside. It asks for the versions on one of its connections only. */
+const softwareWithoutTags = 'platformatic-kafka'
+
 /** Who serves the requests of all sessions of a thread. */
 export interface SessionHost {
   /** As {@link ConnectionOwner.handleFrame}. */
@@ -32,6 +35,8 @@ export class Session implements ConnectionOwner {
   #largeAnswer = false
   fetchSession: FetchSession | undefined
   clientId: string | null = null
+  /** The client has said on this connection what software it is, and can be told of new leaders in tagged fields. */
+  takesHints = false
   /** The first frame not yet taken waits for credit of its targets, or for room in what all clients of the thread may have under way. */
   waitsToBegin = false
 
@@ -43,6 +48,11 @@ export class Session implements ConnectionOwner {
     this.#host = host
     this.#writer = writer
     this.connection = open(this)
+  }
+
+  /** @param software  as ApiVersions says it, '' where it does not */
+  introduce (software: string): void {
+    this.takesHints = software !== '' && software !== softwareWithoutTags
   }
 
   handleFrame (_connection: Connection, bytes: Uint8Array, start: number, end: number): boolean {

@@ -1,7 +1,9 @@
 /** All APIs, by key, that we can read and write. Which of them a broker offers is decided by who routes them. */
 import type { AnyApi } from './api.ts'
 import { alterConfigs } from './apis/alter-configs.ts'
+import { alterPartitionReassignments } from './apis/alter-partition-reassignments.ts'
 import { apiVersions } from './apis/api-versions.ts'
+import { clusterStatus } from './apis/cluster-status.ts'
 import { createPartitions } from './apis/create-partitions.ts'
 import { createTopics } from './apis/create-topics.ts'
 import { deleteGroups } from './apis/delete-groups.ts'
@@ -10,7 +12,10 @@ import { deleteTopics } from './apis/delete-topics.ts'
 import { describeCluster } from './apis/describe-cluster.ts'
 import { describeConfigs } from './apis/describe-configs.ts'
 import { describeGroups } from './apis/describe-groups.ts'
+import { describeQuorum } from './apis/describe-quorum.ts'
 import { describeTopicPartitions } from './apis/describe-topic-partitions.ts'
+import { drainBroker } from './apis/drain-broker.ts'
+import { electLeaders } from './apis/elect-leaders.ts'
 import { fetch } from './apis/fetch.ts'
 import { findCoordinator } from './apis/find-coordinator.ts'
 import { heartbeat } from './apis/heartbeat.ts'
@@ -27,6 +32,8 @@ import { offsetFetch } from './apis/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './apis/offset-for-leader-epoch.ts'
 import { produce } from './apis/produce.ts'
 import { syncGroup } from './apis/sync-group.ts'
+import { unregisterBroker } from './apis/unregister-broker.ts'
+import { updateFeatures } from './apis/update-features.ts'
 
 export const apis = {
   produce,
@@ -52,10 +59,17 @@ export const apis = {
   alterConfigs,
   createPartitions,
   deleteGroups,
+  electLeaders,
   incrementalAlterConfigs,
+  alterPartitionReassignments,
   listPartitionReassignments,
+  describeQuorum,
+  updateFeatures,
   describeCluster,
-  describeTopicPartitions
+  unregisterBroker,
+  describeTopicPartitions,
+  clusterStatus,
+  drainBroker
 } as const
 
 export type Apis = typeof apis

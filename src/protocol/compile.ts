@@ -21,7 +21,7 @@ const methods = {
   array: { plain: 'count', nullable: 'nullableCount', compact: 'compactCount', compactNullable: 'compactNullableCount' }
 } as const
 
-const bytesMin = { bool: 1, int8: 1, int16: 2, int32: 4, int64: 8, saturatedInt64: 8, uuid: 16 } as const
+const bytesMin = { bool: 1, int8: 1, int16: 2, uint16: 2, int32: 4, int64: 8, saturatedInt64: 8, uuid: 16 } as const
 
 /** One version of one message; `flexible` versions have compact lengths and tagged fields. */
 interface Target {

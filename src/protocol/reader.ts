@@ -87,6 +87,10 @@ export class Reader {
     return (b[i]! << 24 | b[i + 1]! << 16) >> 16
   }
 
+  uint16 (): number {
+    return this.int16() & 0xffff
+  }
+
   int32 (): number {
     const i = this.#take(4)
     const b = this.bytes

@@ -18,7 +18,7 @@
 export const zeroUuid = '0'.repeat(32)
 
 export type Type =
-  | { readonly kind: 'bool' | 'int8' | 'int16' | 'int32' | 'int64' | 'saturatedInt64' | 'uuid' | 'string' | 'byteString' }
+  | { readonly kind: 'bool' | 'int8' | 'int16' | 'uint16' | 'int32' | 'int64' | 'saturatedInt64' | 'uuid' | 'string' | 'byteString' }
   | { readonly kind: 'array', readonly element: AnyField }
   | { readonly kind: 'struct', readonly fields: Fields }
 
@@ -115,6 +115,8 @@ function field<Read, Write = Read> (type: Type, fallback: unknown): Field<Read, 
 export const bool = (): Field<boolean> => field({ kind: 'bool' }, false)
 export const int8 = (): Field<number> => field({ kind: 'int8' }, 0)
 export const int16 = (): Field<number> => field({ kind: 'int16' }, 0)
+/** A port. */
+export const uint16 = (): Field<number> => field({ kind: 'uint16' }, 0)
 export const int32 = (): Field<number> => field({ kind: 'int32' }, 0)
 /** A safe integer; anything beyond is a ProtocolError when read. */
 export const int64 = (): Field<number> => field({ kind: 'int64' }, 0)

@@ -110,6 +110,10 @@ export class Writer {
     this.#position = i + 2
   }
 
+  uint16 (value: number): void {
+    this.int16(value)
+  }
+
   int32 (value: number): void {
     this.#reserve(4)
     const block = this.#block

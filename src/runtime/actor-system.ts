@@ -122,6 +122,11 @@ export class ActorSystem implements CellHost {
     return this.#turns.now
   }
 
+  /** Counts turns: what an actor lends to another of its thread is used up before the next. */
+  get turn (): number {
+    return this.#turnCount
+  }
+
   // ---- From outside: socket callbacks, programs, tests
 
   /**

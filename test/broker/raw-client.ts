@@ -49,11 +49,15 @@ export class RawClient {
     }))
   }
 
-  /** @param address  HOST:PORT */
-  static async connect (address: string): Promise<RawClient> {
+  /**
+   * @param address   HOST:PORT
+   * @param withinMs  0: as long as the system tries
+   */
+  static async connect (address: string, withinMs = 0): Promise<RawClient> {
     const at = address.lastIndexOf(':')
     const socket = connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)), allowHalfOpen: true })
-    await once(socket, 'connect')
+    const late = withinMs === 0 ? undefined : setTimeout(() => socket.destroy(new Error(`no connection to ${address} within ${withinMs} ms`)), withinMs)
+    await once(socket, 'connect').finally(() => clearTimeout(late))
     socket.on('end', () => socket.end())
     return new RawClient(socket)
   }
@@ -63,12 +67,12 @@ export class RawClient {
   /** Requests without an answer yet. */
   get underWay (): number { return this.#pending.length }
 
-  /** Sends a request and returns its answer. @throws when the connection ends first, or after a minute */
-  async call<A extends AnyApi> (api: A, version: number, request: RequestToWrite<A>): Promise<ResponseToRead<A>> {
+  /** Sends a request and returns its answer. @throws when the connection ends first, or after `withinMs`; its answer may still come then */
+  async call<A extends AnyApi> (api: A, version: number, request: RequestToWrite<A>, withinMs = answerMsMax): Promise<ResponseToRead<A>> {
     if (this.#isClosed) throw new Error('the connection is closed')
     const correlationId = this.#correlationNext++
     return await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no answer to ${api.name} within ${answerMsMax} ms`)), answerMsMax)
+      const timer = setTimeout(() => reject(new Error(`no answer to ${api.name} within ${withinMs} ms`)), withinMs)
       const settled = <T>(settle: (value: T) => void) => (value: T): void => { clearTimeout(timer); settle(value) }
       this.#pending.push({ correlationId, api, version, resolve: settled(resolve), reject: settled(reject) })
       this.socket.write(requestFrame(api, version, request, correlationId))

@@ -1,11 +1,12 @@
 import t from 'tap'
 import { type FileKind, normalizeArguments } from '../../src/cli/arguments.ts'
 
-const commands = new Set(['broker', 'create-topic', 'list-topics', 'produce', 'consume', 'help'])
+const commands = new Set(['broker', 'create-topic', 'list-topics', 'produce', 'consume', 'cluster', 'help'])
 const known = {
   withValue: new Set(['topic', 'message', 'partition', 'offset', 'count', 'broker', 'config', 'log', 'node-id', 'bind-port', 'data-dir']),
   switches: new Set(['follow', 'json', 'enable-follower-read']),
-  brokerOnly: new Set(['node-id', 'bind-port', 'data-dir', 'enable-follower-read'])
+  brokerOnly: new Set(['node-id', 'bind-port', 'data-dir', 'enable-follower-read']),
+  groups: new Map([['cluster', new Set(['status', 'move'])]])
 }
 const fileKind = (path: string): FileKind => path.includes('client') ? { kind: 'client', command: 'produce' } : { kind: 'broker' }
 const normalize = (line: string): string => normalizeArguments(line.split(' ').filter(part => part !== ''), commands, known, fileKind).join(' ')
@@ -25,6 +26,12 @@ t.test('spellings', async t => {
     ['consume -topic=t -partition -1 -offset=-1 --follow', 'consume --topic=t --partition=-1 --offset=-1 --follow'],
     ['produce --topic produce --message -bind-port', 'produce --topic=produce --message=-bind-port'],
     ['produce --topic a -- -x --y', 'produce --topic=a -- -x --y'],
+    ['cluster status --broker h:1', 'cluster status --broker=h:1'],
+    ['-broker h:1 cluster -json status', 'cluster status --broker=h:1 --json'],
+    ['cluster --broker h:1 move produce 0 --to 1,2', 'cluster move --broker=h:1 produce 0 --to 1,2'],
+    ['cluster move status 0', 'cluster move status 0'],
+    ['cluster stats', 'cluster stats'],
+    ['cluster', 'cluster'],
     ['help produce', 'help produce'],
     ['--help', '--help'],
     ['-h', '-h'],

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const root = join(import.meta.dirname, '..', '..')
+const ownRoot = join(import.meta.dirname, '..', '..')
 /** On a machine that does much else at the same time. */
 const readyMsMax = 120_000
 const outputBytesMax = 1 << 20
@@ -19,6 +19,10 @@ export interface ProcessOptions {
   /** Node's own flags. */
   readonly nodeFlags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Words before the command line, of a program that becomes what follows it. */
+  readonly wrapper?: readonly string[]
+  /** Of the checkout whose broker it is; this one unless said. */
+  readonly root?: string
 }
 
 /** Processes that this one must not leave behind. */
@@ -52,10 +56,11 @@ export class BrokerProcess {
   }
 
   /** Begins to start one; see {@link ready}. */
-  static spawn ({ dataDir, port = 0, flags = [], nodeFlags = [], env = {} }: ProcessOptions): BrokerProcess {
-    return new BrokerProcess(spawn(process.execPath, [
-      ...nodeFlags, join(root, 'src/cli/main.ts'), 'broker', '--bind-port', String(port), '--data-dir', dataDir, ...flags
-    ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }))
+  static spawn ({ dataDir, port = 0, flags = [], nodeFlags = [], env = {}, wrapper = [], root = ownRoot }: ProcessOptions): BrokerProcess {
+    const [command, ...words] = [
+      ...wrapper, process.execPath, ...nodeFlags, join(root, 'src/cli/main.ts'), 'broker', '--bind-port', String(port), '--data-dir', dataDir, ...flags
+    ]
+    return new BrokerProcess(spawn(command!, words, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }))
   }
 
   static async start (options: ProcessOptions): Promise<BrokerProcess> {

@@ -91,12 +91,12 @@ t.test('file names', async t => {
 
 t.test('retention never takes the newest segment, nor what is above the high watermark', async t => {
   const segments = [0, 10, 20, 30].map((base, i) => Object.assign(new Segment(base as Offset, 0), { size: 100, maxTimestamp: 1000 + i }))
-  const limits = { retentionMs: -1, retentionBytes: -1, highWatermark: 40 as Offset }
+  const limits = { retentionMs: -1, retentionBytes: -1, limit: 40 as Offset }
   t.equal(expiredSegments(segments, limits, 1e9), 0)
   t.equal(expiredSegments(segments, { ...limits, retentionMs: 0 }, 1e9), 3)
   t.equal(expiredSegments(segments, { ...limits, retentionMs: 500 }, 1502), 2)
   t.equal(expiredSegments(segments, { ...limits, retentionBytes: 250 }, 0), 1)
-  t.equal(expiredSegments(segments, { ...limits, retentionBytes: 0, highWatermark: 15 as Offset }, 0), 1)
+  t.equal(expiredSegments(segments, { ...limits, retentionBytes: 0, limit: 15 as Offset }, 0), 1)
 })
 
 t.test('a quota starts so many at once, the others in order', async t => {

@@ -121,7 +121,7 @@ t.test('a data folder has one holder, keeps its identity and knows how it was le
   await first.identify('cluster', 7)
   await first.close(false)
   const second = await DataDirectory.open(options)
-  t.same(second.identity, { directoryId: first.identity.directoryId, clusterId: 'cluster', nodeNumber: 7 })
+  t.same(second.identity, { directoryId: first.identity.directoryId, clusterId: 'cluster', nodeNumber: 7, member: 7, founders: [], peers: [] })
   t.equal(second.cleanStop, false)
   if (process.platform === 'linux') t.equal(second.sameBoot, true)
   await second.fillReserve()

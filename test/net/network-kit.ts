@@ -2,12 +2,13 @@
 import type { Test } from 'tap'
 import { partitionCodecs } from '../../src/actors/partition/codec.ts'
 import type { Message } from '../../src/base/effect.ts'
-import type { ActorId, ThreadIndex } from '../../src/base/ids.ts'
+import { type BrokerImage, type ClusterImage, noActor, type PartitionImage } from '../../src/actors/controller/messages.ts'
+import type { ActorId, NodeId, Term, ThreadIndex } from '../../src/base/ids.ts'
 import { createMetrics, MetricRow } from '../../src/base/metrics.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import type { FetchReader } from '../../src/net/fetch-reader.ts'
 import { Listener } from '../../src/net/listener.ts'
-import { Network } from '../../src/net/network.ts'
+import { Network, type NetworkOptions } from '../../src/net/network.ts'
 import type { Actor, Outbox } from '../../src/runtime/actor.ts'
 import { ActorSystem } from '../../src/runtime/actor-system.ts'
 import { Codecs } from '../../src/runtime/codec.ts'
@@ -22,12 +23,32 @@ export const partitionId = 5 as ActorId
 const partitionActors = 3
 export const topic = 't'
 export const topicId = '0123456789abcdef0123456789abcdef'
-const controllerId = 3 as ActorId
-const groupsId = 4 as ActorId
+export const controllerId = 3 as ActorId
+export const groupsId = 4 as ActorId
+/** The broker that the network actor belongs to. */
+export const ownNode = 1 as NodeId
 
 /** What the partition is told, without types: tests look at what they need. */
 export type AnyMessage = Message & Record<string, any>
 export type React = (message: AnyMessage, out: Outbox) => void
+
+/** A broker that lives, on `host-<id>`. */
+export function brokerImage (nodeId: number, fields: Partial<BrokerImage> = {}): BrokerImage {
+  return {
+    nodeId: nodeId as NodeId, member: nodeId + 100 as never, name: `broker-${nodeId}`, host: `host-${nodeId}`, port: 9000 + nodeId, raftHost: `raft-${nodeId}`, raftPort: 8000 + nodeId, rack: null, fenced: false, ...fields
+  }
+}
+
+export function clusterImage (brokers: readonly BrokerImage[], fields: Partial<ClusterImage> = {}): ClusterImage {
+  return { brokers, controller: ownNode, self: ownNode, featureLevel: 1, ...fields }
+}
+
+type PartitionFields = { readonly [K in keyof PartitionImage]?: PartitionImage[K] extends readonly NodeId[] ? readonly number[] : number }
+
+/** Led by this broker in term 1, its only replica, unless the fields say otherwise. */
+export function partitionImage (fields: PartitionFields = {}): PartitionImage {
+  return { actor: noActor, term: 1 as Term, leader: ownNode, replicas: [ownNode], isr: [ownNode], adding: [], removing: [], offline: [], ...fields as Partial<PartitionImage> }
+}
 
 const noReader: FetchReader = {
   read: (_directory, _plan, _bytesMax, _minOneBatch, done) => done(undefined, undefined),
@@ -46,7 +67,19 @@ export class NetworkKit {
   #listener!: Listener
 
   /** The topic's partitions share a few actors. */
-  static async open (t: Test, options: { react: React, idle?: () => boolean, partitions?: number, reader?: Partial<FetchReader> }): Promise<NetworkKit> {
+  static async open (t: Test, options: {
+    react?: React
+    idle?: () => boolean
+    partitions?: number
+    reader?: Partial<FetchReader>
+    /** In place of what `partitions` makes. */
+    images?: readonly PartitionImage[]
+    cluster?: ClusterImage
+    /** What the controller and the groups do; subscriptions are answered already. */
+    controller?: React
+    groups?: React
+    network?: Partial<NetworkOptions>
+  }): Promise<NetworkKit> {
     const kit = new NetworkKit()
     await kit.#open(options)
     t.teardown(async () => {
@@ -56,19 +89,23 @@ export class NetworkKit {
     return kit
   }
 
-  async #open ({ react, idle = () => true, partitions = 1, reader = {} }: Parameters<typeof NetworkKit.open>[1]): Promise<void> {
-    const topics = [{ name: topic, id: topicId, config: {}, partitions: Array.from({ length: partitions }, (_, i) => ({ actor: partitionId + i % partitionActors, term: 1 })) }]
+  async #open (options: Parameters<typeof NetworkKit.open>[1]): Promise<void> {
+    const { react = () => {}, idle = () => true, partitions = 1, reader = {}, cluster = clusterImage([brokerImage(ownNode)]), groups } = options
+    const images = options.images ?? Array.from({ length: partitions }, (_, i) => partitionImage({ actor: partitionId + i % partitionActors }))
+    const topics = [{ name: topic, id: topicId, config: {}, partitions: images }]
     const controller: Actor = {
       receive: (message, out) => {
         const { kind, replyTo, correlation } = message as AnyMessage
-        if (kind === 'subscribe-metadata') out.tell(replyTo, { kind: 'metadata-image', correlation, topics } as Message)
+        if (kind === 'subscribe-metadata') out.tell(replyTo, { kind: 'metadata-image', correlation, topics, cluster } as Message)
+        else options.controller?.(message, out)
       }
     }
     await this.system.start(controllerId, async () => controller)
+    if (groups !== undefined) await this.system.start(groupsId, async () => ({ receive: groups }))
     for (let i = 0; i < partitionActors; i++) await this.system.start(partitionId + i as ActorId, async () => ({ receive: react, idle }))
     await this.system.start(networkId, async ({ self, life }) => {
       const network = new Network({
-        broker: { nodeId: 1, clusterId: 'c', host: '127.0.0.1', port: 1 },
+        broker: { nodeId: ownNode, clusterId: 'c', host: '127.0.0.1', port: 1 },
         controller: controllerId,
         groups: groupsId,
         limits: { requestBytesMax: 32 << 20, unsentBytesMax: 16 << 20 },
@@ -78,7 +115,8 @@ export class NetworkKit {
         autoCreateTopics: false,
         brokerSettings: {},
         topicDefaults: {},
-        partitionDirectory: () => '/x'
+        partitionDirectory: () => '/x',
+        ...options.network
       }, {
         self,
         life,
@@ -98,8 +136,10 @@ export class NetworkKit {
   /** Of the present life. */
   get network (): Network { return this.networks.at(-1)! }
 
+  get address (): string { return `127.0.0.1:${this.#listener.port}` }
+
   async connect (t: Test): Promise<RawClient> {
-    const client = await RawClient.connect(`127.0.0.1:${this.#listener.port}`)
+    const client = await RawClient.connect(this.address)
     t.teardown(() => client.close())
     return client
   }

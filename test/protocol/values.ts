@@ -34,6 +34,7 @@ export function sampleOf (fields: Fields, version: number, kind: 'full' | 'spars
       case 'uuid': return kind === 'sparse' ? '0'.repeat(32) : count.toString(16).padStart(4, 'a').repeat(8)
       case 'int8': return kind === 'sparse' ? -1 : count % 128
       case 'int16': return kind === 'sparse' ? -1 : 0x100 + count
+      case 'uint16': return kind === 'sparse' ? 0 : 0xe000 + count
       case 'int32': return kind === 'sparse' ? -1 : 0x1000000 + count
       case 'int64': return kind === 'sparse' ? -1 : 0x10000000000000 + count
       case 'saturatedInt64': return kind === 'sparse' ? -1 : 0x10000000000000 + count
@@ -61,6 +62,7 @@ function anyValue (field: AnyField, version: number): fc.Arbitrary<unknown> {
       case 'bool': return fc.boolean()
       case 'int8': return fc.integer({ min: -0x80, max: 0x7f })
       case 'int16': return fc.integer({ min: -0x8000, max: 0x7fff })
+      case 'uint16': return fc.integer({ min: 0, max: 0xffff })
       case 'int32': return fc.integer()
       case 'int64':
       case 'saturatedInt64': return anySafe

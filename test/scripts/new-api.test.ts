@@ -12,16 +12,16 @@ t.test('a new API stands in its place and can be loaded', async t => {
   t.teardown(() => rmSync(root, { recursive: true }))
   for (const folder of ['src/protocol', 'src/base']) cpSync(join(project, folder), join(root, folder), { recursive: true })
   cpSync(join(project, 'package.json'), join(root, 'package.json'))
-  const file = createApi(root, { name: 'alterPartitionReassignments', key: 45, versions: [0, 1] })
-  t.equal(file, join(root, 'src/protocol/apis/alter-partition-reassignments.ts'))
+  const file = createApi(root, { name: 'describeLogDirs', key: 35, versions: [0, 1] })
+  t.equal(file, join(root, 'src/protocol/apis/describe-log-dirs.ts'))
   const { apis } = await import(pathToFileURL(join(root, 'src/protocol/apis.ts')).href) as { apis: Record<string, { key: number, versions: readonly number[] }> }
   const keys = Object.values(apis).map(api => api.key)
   t.strictSame(keys, keys.toSorted((a, b) => a - b))
-  t.strictSame(apis['alterPartitionReassignments']!.versions, [0, 1])
+  t.strictSame(apis['describeLogDirs']!.versions, [0, 1])
   const before = readFileSync(join(root, 'src/protocol/apis.ts'), 'utf8')
   for (const api of [
-    { name: 'alterPartitionReassignments', key: 145, versions: [0, 1] },
-    { name: 'other', key: 45, versions: [0, 1] },
+    { name: 'describeLogDirs', key: 145, versions: [0, 1] },
+    { name: 'other', key: 35, versions: [0, 1] },
     { name: 'Other', key: 145, versions: [0, 1] },
     { name: 'other', key: 145, versions: [1, 0] },
     { name: 'other', key: NaN, versions: [0, 0] }

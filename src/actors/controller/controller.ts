@@ -1,417 +1,438 @@
 /**
- * The controller: the cluster's topics, their partitions and the producer ids, as a state machine over the metadata log.
- *
- * Every change is first DECIDED (checked, turned into records), then committed in the log, and only REPLAY of a
- * committed record changes state: the same code runs when a restarted controller reads its log.
+ * The controller of this broker. On every broker it replays what the metadata log has committed, runs the replicas that this broker is to
+ * hold, and tells its network actors what clients may know. On the broker that leads the metadata group it is the active one, which
+ * alone decides; the others pass requests on to it.
  *
  * ```
- *  create-topics -> decide -> [ log ] -> replay -> place partitions -> leaders elected -> answer
+ *  request --> active here? --yes--> decide --> [ metadata log ] --> committed --> replay on every broker --> replicas, images, answer
+ *                   |                                                                                              |
+ *                   +--no--> forward to the active one ------- its answer, once this broker has replayed it <------+
  * ```
  */
-import { assert } from '../../base/assert.ts'
-import type { Effect, Message } from '../../base/effect.ts'
+import type { Message } from '../../base/effect.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import type { ActorId, Offset, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
-import { uuidHex, type Chance } from '../../base/prng.ts'
-import { topicNameProblem, topicSettingProblem } from '../../base/topic-config.ts'
+import type { MemberId, Offset, TopicId } from '../../base/ids.ts'
 import type { Actor, Outbox } from '../../runtime/actor.ts'
-import { announceLeader, type LeaderElected } from '../partition/messages.ts'
-import type { Replica, ReplicaMessage } from '../replica.ts'
+import type { LeaderElected, PartitionStarted } from '../partition/messages.ts'
+import type { ControllerIn, GroupsChanged, MemberStatus } from '../peers/messages.ts'
+import type { ReplicaMessage, ReplicaOwner } from '../replica.ts'
+import { Active } from './active.ts'
+import { refusal, type ActiveRequest, type Answer } from './answers.ts'
+import type { BetweenMessage, BrokerBeat, Forward, HandOver } from './between.ts'
+import { awaitLeaders, Creations } from './creations.ts'
+import { Departure, type DepartureStep } from './departure.ts'
+import { Forwards } from './forwards.ts'
+import { Gossip } from './gossip.ts'
+import { clusterImage } from './image.ts'
+import { LeadersTable, type LeaderWord } from './leaders-table.ts'
+import { LocalReplicas, type RetryPlacement } from './local-replicas.ts'
 import {
-  noActor, type AllocateProducerId, type ControllerRequest, type CreateExpired, type CreateTopics, type DeleteTopics,
-  type PartitionSpec, type PartitionsPlaced, type PlacementFailed, type SubscribeMetadata, type TopicImage,
-  type TopicRequest, type TopicResult
+  noActor, type BrokerLeaving, type ControllerRequest, type CreateExpired, type PartitionsPlaced, type PartitionsRemoved, type PlacementFailed,
+  type SubscribeMetadata, type SubscribePeers
 } from './messages.ts'
-import { readMetadata, writeMetadata, type MetadataRecord } from './metadata-record.ts'
+import { MetadataEntries, type Decided } from './metadata-entries.ts'
+import { writeMetadata, type MetadataRecord } from './metadata-record.ts'
+import { MetadataState } from './metadata-state.ts'
+import { metadataGroupKey, type ControllerOptions } from './options.ts'
+import { OwnBroker } from './own-broker.ts'
+import { PeerList } from './peer-list.ts'
+import { Publisher } from './publisher.ts'
 
-/** Producer ids are made durable in blocks, so that most allocations need no disk. A restart skips the rest of a block. */
-const producerIdBlock = 1000
-/** Topics whose creation was asked for and has not been answered. */
-const creationsMax = 10_000
-/** A placement that failed is tried again after this long. */
-const placementRetryMs = 1000
+export type { ControllerOptions, Placer } from './options.ts'
 
-const zeroId = '0'.repeat(32) as TopicId
+/** While the metadata log is written to, or takes no writes: checkpoints, and the look whether its disk has room again. */
+const upkeepMs = 1000
 
-/** Starts and removes partition actors; the supervisor behind it chooses their threads. Its effects post `partitions-placed` or `placement-failed`. */
-export interface Placer {
-  place (topicId: TopicId, partitions: readonly PartitionSpec[]): Effect
-  /** Stops the actors, where there are any, and removes their files. Doing it again is no harm. */
-  remove (topicId: TopicId, partitions: number): Effect
-}
+/** What is answered by the active controller. */
+type Asked = Exclude<ControllerRequest, BrokerLeaving | SubscribeMetadata>
 
-interface Topic {
-  readonly name: string
-  readonly id: TopicId
-  readonly config: Readonly<Record<string, string>>
-  readonly partitionCount: number
-  readonly replicas: number
-  /** In the order of the partitions; empty until they are placed. */
-  actors: readonly ActorId[]
-  /** Of each partition's leader, 0 while there is none. */
-  readonly terms: Term[]
-}
-
-/** A create request: open until every one of its topics has an answer. */
-interface Creation {
-  readonly request: CreateTopics
-  readonly results: TopicResult[]
-  /** Topics whose partitions do not all have leaders yet. */
-  readonly waiting: Set<TopicId>
-}
-
-/** What to do when the log has committed everything below `endOffset`. */
-interface Decision {
-  readonly endOffset: Offset
-  readonly records: readonly MetadataRecord[]
-  readonly answer: (out: Outbox) => void
-}
-
-export interface ControllerOptions {
-  readonly replica: Replica
-  readonly placer: Placer
-  /** The group coordinator, which forgets the offsets of deleted topics. */
-  readonly groups: ActorId
-  /** The network actors of all threads: each holds an image of the metadata. */
-  readonly edges: readonly ActorId[]
-  readonly chance: Chance
-  readonly defaultPartitions: number
-  /** Partitions of all topics together. */
-  readonly partitionsMax: number
-}
+interface ControllerTick extends Message { readonly kind: 'controller-tick' }
+interface ControllerUpkeep extends Message { readonly kind: 'controller-upkeep' }
+const controllerTick: ControllerTick = { kind: 'controller-tick' }
+const controllerUpkeep: ControllerUpkeep = { kind: 'controller-upkeep' }
 
 export type ControllerMessage =
-  | ControllerRequest | LeaderElected | PartitionsPlaced | PlacementFailed | CreateExpired | ReplicaMessage | RetryPlacement
+  | ControllerRequest | SubscribePeers | ControllerIn | MemberStatus | LeaderElected | PartitionStarted | PartitionsPlaced | PlacementFailed | PartitionsRemoved
+  | RetryPlacement | CreateExpired | DepartureStep | ControllerTick | ControllerUpkeep | ReplicaMessage
 
-interface RetryPlacement extends Message {
-  readonly kind: 'retry-placement'
-  readonly topicId: TopicId
-}
-
-export class Controller implements Actor<ControllerMessage> {
-  readonly #replica: Replica
-  readonly #placer: Placer
-  readonly #groups: ActorId
-  readonly #edges: readonly ActorId[]
-  readonly #chance: Chance
-  readonly #defaultPartitions: number
-  readonly #partitionsMax: number
-
-  readonly #topics = new Map<TopicId, Topic>()
-  readonly #idByName = new Map<string, TopicId>()
-  readonly #doomed: Array<{ readonly id: TopicId, readonly partitions: number }> = []
-  #ledTerm = 0
-  #partitionCount = 0
-  #producerIdNext = 0
-  #producerIdEnd = 0
-  #producerIdDurableEnd = 0
-
-  /** Names whose creation is decided and not yet replayed. */
-  readonly #decidedNames = new Set<string>()
-  readonly #decisions: Decision[] = []
-  readonly #creations = new Map<number, Creation>()
-  #creationNext = 1
-  readonly #changed = new Set<Topic>()
-  readonly #producerIdWaiters: AllocateProducerId[] = []
-  /** Edges that asked before the first election, by their id: a listener that opened now would meet clients that nobody can serve yet. */
-  readonly #earlySubscribers = new Map<ActorId, SubscribeMetadata>()
+export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
+  readonly #options: ControllerOptions
+  readonly #isClustered: boolean
+  /** As it is committed. */
+  readonly #state: MetadataState
+  readonly #entries = new MetadataEntries()
+  readonly #leaders: LeadersTable
+  readonly #replicas: LocalReplicas
+  readonly #publisher: Publisher
+  readonly #gossip: Gossip
+  readonly #forwards: Forwards
+  readonly #creations = new Creations()
+  readonly #departure: Departure
+  readonly #peers: PeerList
+  readonly #broker: OwnBroker
+  /** Whether the links reach a member; not there: they have not said. */
+  readonly #links = new Map<MemberId, boolean>()
+  #active: Active | undefined
+  #leader = 0 as MemberId
+  #startedAt = 0
+  #now = 0
+  #out!: Outbox
+  /** What the active controller was last told in a beat. */
+  #reportedReady = false
+  #upkeepSet = false
 
   constructor (options: ControllerOptions) {
-    this.#replica = options.replica
-    this.#placer = options.placer
-    this.#groups = options.groups
-    this.#edges = options.edges
-    this.#chance = options.chance
-    this.#defaultPartitions = options.defaultPartitions
-    this.#partitionsMax = options.partitionsMax
+    const { nodeId, member: self, peers, founders, knownPeers, partitionsMax, placer, edges, registration, replica } = options
+    const state = this.#state = new MetadataState(founders)
+    const leaders = this.#leaders = new LeadersTable({ partitionsMax, isKnown: id => state.topics.has(id) })
+    this.#options = options
+    this.#isClustered = peers.length > 0
+    const replicas = this.#replicas = new LocalReplicas({ placer, self, peers, state })
+    this.#publisher = new Publisher({
+      edges,
+      sources: { state, leaders, self: nodeId, actorOf: ({ id }, partition) => replicas.actorOf(id, partition) },
+      cluster: () => clusterImage(state, { nodeId, member: self, registration }, this.#leader)
+    })
+    this.#gossip = new Gossip({ self, leaders, links: peers[0], others: () => this.#others() })
+    this.#forwards = new Forwards(options.chance.uint32())
+    this.#departure = new Departure({ self, replica, leaders, replicas, mayLead: member => this.#mayLead(member) })
+    this.#peers = new PeerList({ self, links: peers, state, known: knownPeers })
+    this.#broker = new OwnBroker(options, state)
+    replica.own(this)
   }
 
-  /** Takes in a committed batch of the metadata log while the controller is being started: `replay` without effects. */
+  /** Takes in a batch of the metadata log while the controller is being started, committed or not. */
   restore (batch: Uint8Array): void {
-    for (const record of readMetadata(batch)) this.#replay(record)
+    this.#entries.add(batch, true)
   }
 
-  started (out: Outbox): void {
-    this.#replica.campaign(out)
+  started (out: Outbox, now: number): void {
+    this.#out = out
+    this.#now = this.#startedAt = now
+    for (const record of this.#entries.peek()) this.#peers.hint(record)
+    this.#replay(this.#options.replica.highWatermark)
+    this.#replicas.run(out)
+    const own: GroupsChanged = { kind: 'groups-changed', placed: [{ group: metadataGroupKey, actor: out.self }], removed: [] }
+    for (const links of this.#options.peers) out.tell(links, own)
+    this.#peers.tell(out)
+    this.#options.replica.start(out)
+    if (this.#isClustered) out.timer(this.#options.timing.beatMs, controllerTick)
   }
 
-  receive (message: ControllerMessage, out: Outbox): void {
+  receive (message: ControllerMessage, out: Outbox, now: number): void {
+    this.#out = out
+    this.#now = now
     switch (message.kind) {
-      case 'create-topics': this.#createTopics(message, out); break
-      case 'delete-topics': this.#deleteTopics(message, out); break
-      case 'allocate-producer-id': this.#allocateProducerId(message, out); break
-      case 'subscribe-metadata': this.#subscribe(message, out); break
-      case 'partitions-placed': this.#partitionsPlaced(message, out); break
-      case 'placement-failed': out.timer(placementRetryMs, { kind: 'retry-placement', topicId: message.topicId } as Message); break
-      case 'retry-placement': this.#place(message.topicId, out); break
-      case 'leader-elected': this.#leaderElected(message, out); break
-      case 'create-expired': this.#finishCreation(message.creation, ErrorCode.REQUEST_TIMED_OUT, out); break
+      case 'subscribe-metadata': this.#publisher.subscribe(message, out); break
+      case 'subscribe-peers': this.#subscribePeers(message); break
+      case 'broker-leaving': this.#leave(message); break
+      case 'controller-in': this.#hear(message.from, message.body as BetweenMessage); break
+      case 'member-status': this.#linkChanged(message); break
+      case 'leader-elected': this.#leaderElected(message); break
+      case 'partition-started': this.#tellIntent(message.topicId, message.partition); break
+      case 'partitions-placed': this.#placed(message); break
+      case 'placement-failed': this.#replicas.failed(message, out); break
+      case 'partitions-removed': this.#replicas.removed(message, out); break
+      case 'retry-placement': this.#replicas.retry(message as RetryPlacement, out); break
+      case 'create-expired': this.#creations.expire(message.creation, out); break
+      case 'departure-step': this.#departure.step(out, now); break
+      case 'controller-tick': this.#tick(); break
+      case 'controller-upkeep': this.#upkeep(); break
       default:
-        if (message.kind === 'turn-end') this.#publishChanges(out)
-        this.#handleReplica(message, out)
+        if ('replyTo' in message) this.#ask(message)
+        else this.#handleReplica(message)
     }
-    this.#applyCommitted(out)
-  }
-
-  #handleReplica (message: ReplicaMessage, out: Outbox): void {
-    // Decisions that were never committed are gone with a cut log; starting anew answers those who wait for them.
-    if (this.#replica.receive(message, out) === 'cut') throw new Error('the metadata log was cut')
-    if (this.#replica.role === 'leader' && this.#replica.term !== this.#ledTerm) {
-      this.#ledTerm = this.#replica.term
-      for (const edge of this.#edges) out.tell(edge, { kind: 'metadata-replaced', topics: this.#images() } as Message)
-      for (const early of this.#earlySubscribers.values()) this.#answerImage(early, out)
-      this.#earlySubscribers.clear()
-      for (const topic of this.#topics.values()) this.#place(topic.id, out)
-      this.#removeFiles(out)
-    }
+    this.#follow()
   }
 
   async close (): Promise<void> {
-    await this.#replica.close()
+    await this.#options.replica.close(false)
   }
 
-  // ---- decide
+  // ---- the metadata log
 
-  #createTopics (request: CreateTopics, out: Outbox): void {
-    if (this.#replica.role !== 'leader' || this.#creations.size >= creationsMax) {
-      const results = request.topics.map(topic => failed(topic, ErrorCode.NOT_CONTROLLER, 'the controller is not ready'))
-      out.tell(request.replyTo, { kind: 'topics-created', correlation: request.correlation, results } as Message)
+  /** As follower. */
+  appended (batch: Uint8Array): void {
+    this.#entries.add(batch, false)
+    this.#keepUp()
+  }
+
+  truncated (end: Offset): void {
+    for (const { decided } of this.#entries.truncate(end)) for (const tell of decided) tell(false, this.#out)
+  }
+
+  #handleReplica (message: ReplicaMessage): void {
+    if (message.kind === 'turn-end') this.#endTurn()
+    const event = this.#options.replica.receive(message, this.#out)
+    if (event === 'cut') {
+      this.#options.note({ refusal: this.#options.replica.log.refusal }, 'the metadata log takes no writes')
+      this.#keepUp()
+    }
+  }
+
+  readonly #commit = (records: readonly MetadataRecord[], decided: Decided, out: Outbox): void => {
+    const endOffset = this.#options.replica.append(writeMetadata(records), out)
+    this.#entries.push({ endOffset, records, decided: [decided], restored: false })
+    this.#keepUp()
+  }
+
+  /** Replays what is committed; then whoever waits for it is told, and finds it in the image of this broker's network actors. */
+  #replay (highWatermark: Offset): void {
+    const decided: Decided[] = []
+    for (let entry = this.#entries.take(highWatermark); entry !== undefined; entry = this.#entries.take(highWatermark)) {
+      for (const record of entry.records) this.#apply(record, entry.restored)
+      decided.push(...entry.decided)
+    }
+    if (decided.length > 0) this.#publish()
+    for (const tell of decided) tell(true, this.#out)
+  }
+
+  #apply (record: MetadataRecord, restored: boolean): void {
+    const out = this.#out
+    const { topic, partitions, deleted, config, brokers } = this.#state.apply(record)
+    if (topic !== undefined) {
+      this.#leaders.meet(topic.id)
+      if (config === true) this.#replicas.configured(topic, out)
+      else this.#replicas.assigned(topic, partitions ?? [...topic.partitions.keys()], out)
+      this.#publisher.topic(topic.id, out)
+    }
+    if (deleted !== undefined) {
+      this.#replicas.deleted(deleted, out)
+      this.#leaders.forget(deleted.id)
+      this.#publisher.deleted(deleted.id, out)
+      this.#creations.settled(deleted.id, out)
+      // An earlier life has said it; by now the name may be that of another topic.
+      if (!restored) out.tell(this.#options.groups, { kind: 'forget-topic', name: deleted.name } as Message)
+    }
+    if (brokers === true) this.#brokersChanged(record)
+  }
+
+  #brokersChanged (record: MetadataRecord): void {
+    this.#publisher.cluster(this.#out)
+    this.#peers.tell(this.#out)
+    if (!('nodeId' in record) || !this.#publisher.begun) return
+    // Whether a broker is there is part of what is told of each of its partitions.
+    const isOn = (member: MemberId): boolean => this.#state.nodeOf(member) === record.nodeId
+    for (const topic of this.#state.topics.values()) {
+      if (topic.partitions.some(({ replicas }) => replicas.some(isOn))) this.#publisher.topic(topic.id, this.#out)
+    }
+  }
+
+  // ---- who decides
+
+  /** After anything that may have moved the high watermark, the role or the leader. */
+  #follow (): void {
+    const { replica, note } = this.#options
+    const { role, term, leader } = replica
+    const active = this.#active
+    this.#replay(replica.highWatermark)
+    this.#forwards.replayed(this.#entries.replayedEnd, this.#out)
+    if (active !== undefined && (role !== 'leader' || term !== active.term)) {
+      note({ term: active.term }, 'this is no longer the active controller')
+      active.end(this.#out)
+      this.#active = undefined
+    }
+    if (this.#active === undefined && role === 'leader' && replica.established && this.#entries.count === 0) this.#activate()
+    if (leader !== this.#leader) {
+      this.#leader = leader
+      this.#publisher.cluster(this.#out)
+      this.#report()
+    } else if (this.#active !== active || this.#broker.isReady !== this.#reportedReady) {
+      this.#report()
+    }
+    if (!this.#publisher.begun && this.#mayServe) this.#publisher.begin(this.#out)
+  }
+
+  #activate (): void {
+    const { options, leaders, entries } = { options: this.#options, leaders: this.#leaders, entries: this.#entries }
+    options.note({ term: options.replica.term }, 'this is the active controller')
+    this.#active = new Active(this.#state, {
+      options,
+      leaders,
+      entries,
+      peers: () => this.#peers.all(),
+      commit: this.#commit,
+      handOver: (from, message) => from === options.member ? this.#handOver(message) : this.#send(from, message)
+    }, this.#now)
+  }
+
+  /** Clients may be told what is known here. Without an active controller in reach that may be old, and is better than nothing after a while. */
+  get #mayServe (): boolean {
+    const { replica, timing } = this.#options
+    if (!this.#isClustered) return replica.role === 'leader' && replica.established
+    if (this.#broker.isReady && !this.#broker.isFenced) return true
+    return this.#now - this.#startedAt >= timing.patienceMs && this.#broker.isMember
+  }
+
+  // ---- requests
+
+  #ask ({ replyTo, correlation, ...request }: Asked): void {
+    this.#request(request, (reply, out) => out.tell(replyTo, { ...reply, correlation } as Message & { correlation: number }))
+  }
+
+  #request (request: ActiveRequest, asked: Answer): void {
+    const answer = awaitLeaders(request, asked, { creations: this.#creations, state: this.#state, isLed: id => this.#isLed(id), startedAt: this.#now, now: () => this.#now })
+    if (this.#active !== undefined) {
+      this.#active.handle(request, answer, this.#out, this.#now)
       return
     }
-    const creation: Creation = { request, results: [], waiting: new Set() }
-    const records: MetadataRecord[] = []
-    const namesSeen = new Set<string>()
-    let partitionCount = this.#partitionCount
-    for (const topic of request.topics) {
-      const partitions = topic.partitions === -1 ? this.#defaultPartitions : topic.partitions
-      const problem = namesSeen.has(topic.name)
-        ? failed(topic, ErrorCode.INVALID_REQUEST, 'the topic is named twice in one request')
-        : this.#topicProblem(topic, partitions, partitionCount)
-      namesSeen.add(topic.name)
-      if (problem !== undefined) {
-        creation.results.push(problem)
-        continue
-      }
-      partitionCount += partitions
-      const id = uuidHex(this.#chance) as TopicId
-      creation.results.push({ name: topic.name, id, errorCode: ErrorCode.NONE, errorMessage: null, partitions, replicas: 1, config: topic.config })
-      if (!request.validateOnly) {
-        records.push({ kind: 'topic-created', name: topic.name, id, partitions, replicas: 1, config: topic.config })
-        creation.waiting.add(id)
-        this.#decidedNames.add(topic.name)
-      }
-    }
-    const number = this.#creationNext++
-    this.#creations.set(number, creation)
-    if (records.length === 0) {
-      this.#finishCreation(number, ErrorCode.NONE, out)
+    const { member } = this.#options
+    if (this.#leader === 0 || this.#leader === member) {
+      answer(refusal(request, ErrorCode.NOT_CONTROLLER, 'no active controller is known at this moment'), this.#out)
       return
     }
-    out.timer(request.timeoutMs, { kind: 'create-expired', creation: number } as Message)
-    this.#commit(records, () => {}, out)
+    const forward = this.#forwards.add(request, answer, this.#leader, this.#out, this.#now)
+    if (forward !== undefined) this.#send(this.#leader, forward)
   }
 
-  #topicProblem (topic: TopicRequest, partitions: number, partitionCount: number): TopicResult | undefined {
-    const name = topicNameProblem(topic.name)
-    if (name !== undefined) return failed(topic, ErrorCode.INVALID_TOPIC_EXCEPTION, name)
-    if (this.#idByName.has(topic.name) || this.#decidedNames.has(topic.name)) return failed(topic, ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${topic.name} exists already`)
-    if (partitions < 1) return failed(topic, ErrorCode.INVALID_PARTITIONS, 'a topic has at least one partition')
-    if (partitionCount + partitions > this.#partitionsMax) return failed(topic, ErrorCode.INVALID_PARTITIONS, `a broker holds at most ${this.#partitionsMax} partitions`)
-    if (topic.replicas !== -1 && topic.replicas !== 1) return failed(topic, ErrorCode.INVALID_REPLICATION_FACTOR, `${topic.replicas} replicas need as many brokers; there is 1`)
-    for (const [key, value] of Object.entries(topic.config)) {
-      const problem = topicSettingProblem(key, value)
-      if (problem !== undefined) return failed(topic, ErrorCode.INVALID_CONFIG, problem)
-    }
-    return undefined
+  #isLed (id: TopicId): boolean {
+    const count = this.#state.topics.get(id)?.partitions.length ?? 0
+    for (let partition = 0; partition < count; partition++) if (this.#leaders.get(id, partition) === undefined) return false
+    return count > 0
   }
 
-  #deleteTopics (request: DeleteTopics, out: Outbox): void {
-    const records: MetadataRecord[] = []
-    const results = request.topics.map(({ name, id }) => {
-      if (this.#replica.role !== 'leader') return { name, id, errorCode: ErrorCode.NOT_CONTROLLER, errorMessage: 'the controller is not ready' }
-      const found = name === null ? this.#topics.get(id!) : this.#topics.get(this.#idByName.get(name) ?? zeroId)
-      if (found === undefined) {
-        const errorCode = name === null ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return { name, id, errorCode, errorMessage: 'there is no such topic' }
-      }
-      records.push({ kind: 'topic-deleted', id: found.id })
-      return { name: found.name, id: found.id, errorCode: ErrorCode.NONE, errorMessage: null }
-    })
-    const answer = (out: Outbox): void => {
-      out.tell(request.replyTo, { kind: 'topics-deleted', correlation: request.correlation, results } as Message)
-    }
-    if (records.length === 0) answer(out)
-    else this.#commit(records, answer, out)
+  #leave (request: BrokerLeaving): void {
+    this.#broker.leaving = true
+    this.#departure.ask(request, this.#out, this.#now)
+    this.#report()
   }
 
-  #allocateProducerId (request: AllocateProducerId, out: Outbox): void {
-    if (this.#replica.role !== 'leader' || this.#producerIdWaiters.length >= creationsMax) {
-      out.tell(request.replyTo, { kind: 'producer-id-allocated', correlation: request.correlation, errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE, producerId: -1 } as Message)
-      return
-    }
-    this.#producerIdWaiters.push(request)
-    // With others waiting a block is on its way already.
-    if (this.#producerIdWaiters.length === 1) this.#giveProducerIds(out)
+  // ---- other brokers
+
+  #send (to: MemberId, body: BetweenMessage): void {
+    this.#out.tell(this.#options.peers[0]!, { kind: 'controller-out', to, body } as Message)
   }
 
-  #giveProducerIds (out: Outbox): void {
-    while (this.#producerIdWaiters.length > 0 && this.#producerIdNext < this.#producerIdEnd) {
-      const { replyTo, correlation } = this.#producerIdWaiters.shift()!
-      out.tell(replyTo, { kind: 'producer-id-allocated', correlation, errorCode: ErrorCode.NONE, producerId: this.#producerIdNext++ } as Message)
-    }
-    if (this.#producerIdWaiters.length === 0) return
-    const start = this.#producerIdDurableEnd
-    const end = start + producerIdBlock
-    this.#commit([{ kind: 'producer-ids-reserved', end }], out => {
-      this.#producerIdNext = start
-      this.#producerIdEnd = end
-      this.#giveProducerIds(out)
-    }, out)
-  }
-
-  #commit (records: readonly MetadataRecord[], answer: (out: Outbox) => void, out: Outbox): void {
-    const endOffset = this.#replica.append(writeMetadata(records), out)
-    this.#decisions.push({ endOffset, records, answer })
-  }
-
-  // ---- replay
-
-  #applyCommitted (out: Outbox): void {
-    while (this.#decisions.length > 0 && this.#decisions[0]!.endOffset <= this.#replica.highWatermark) {
-      const { records, answer } = this.#decisions.shift()!
-      for (const record of records) {
-        const deleted = record.kind === 'topic-deleted' ? this.#topics.get(record.id) : undefined
-        this.#replay(record)
-        if (record.kind === 'topic-created') this.#place(record.id, out)
-        if (deleted !== undefined) {
-          this.#publish([], [deleted.id], out)
-          out.tell(this.#groups, { kind: 'forget-topic', name: deleted.name } as Message)
-          this.#removeFiles(out)
-        }
-      }
-      answer(out)
+  #hear (from: MemberId, body: BetweenMessage): void {
+    switch (body.kind) {
+      case 'forward': this.#forwarded(from, body); break
+      case 'forward-answered': this.#forwards.answered(body, this.#entries.replayedEnd, this.#out); break
+      // Of its own partitions alone: nobody else knows as well.
+      case 'leaders-told': for (const word of body.leaders) if (word.leader === from) this.#learn(word); break
+      case 'broker-beat': this.#heard(from, body); break
+      case 'hand-over': this.#handOver(body); break
+      default: // of a newer program, which knows that there are older ones
     }
   }
 
-  #replay (record: MetadataRecord): void {
-    switch (record.kind) {
-      case 'topic-created': {
-        const { name, id, config, partitions, replicas } = record
-        assert(!this.#idByName.has(name), 'a topic is created once')
-        const terms = new Array<Term>(partitions).fill(0 as Term)
-        this.#topics.set(id, { name, id, config, partitionCount: partitions, replicas, actors: [], terms })
-        this.#idByName.set(name, id)
-        this.#decidedNames.delete(name)
-        this.#partitionCount += partitions
-        break
-      }
-      case 'topic-deleted': {
-        const topic = this.#topics.get(record.id)
-        if (topic === undefined) break // two deletions of one topic may both have been decided
-        this.#doomed.push({ id: topic.id, partitions: topic.partitionCount })
-        this.#topics.delete(record.id)
-        this.#idByName.delete(topic.name)
-        this.#partitionCount -= topic.partitionCount
-        break
-      }
-      case 'producer-ids-reserved':
-        this.#producerIdDurableEnd = record.end
-        break
+  /** Only the active one answers: passed on and on, a request would never end. */
+  #forwarded (from: MemberId, { life, number, request }: Forward): void {
+    const asked = request as ActiveRequest
+    if (asked.kind === 'register-broker' && asked.member !== from) return
+    const answer: Answer = reply => this.#send(from, { kind: 'forward-answered', life, number, reply, endOffset: this.#entries.replayedEnd })
+    if (this.#active !== undefined) this.#active.handle(asked, answer, this.#out, this.#now)
+    else answer(refusal(asked, ErrorCode.NOT_CONTROLLER, 'the controller has moved'), this.#out)
+  }
+
+  /** An earlier folder of a node does not speak for it. */
+  #heard (from: MemberId, beat: BrokerBeat): void {
+    const nodeId = this.#state.nodeOf(from)
+    if (nodeId !== undefined && !this.#state.isRetired(from)) this.#active?.beat(nodeId, beat, this.#out, this.#now)
+  }
+
+  #handOver ({ partitions }: HandOver): void {
+    for (const { topicId, partition, to } of partitions) {
+      const actor = this.#replicas.actorOf(topicId, partition)
+      if (actor !== noActor) this.#out.tell(actor, { kind: 'transfer-leader', to } as Message)
     }
   }
 
-  // ---- effects of a committed change
+  #linkChanged ({ member, up }: MemberStatus): void {
+    this.#links.set(member, up)
+    const nodeId = this.#state.nodeOf(member)
+    if (nodeId !== undefined && !this.#state.isRetired(member)) this.#active?.link(nodeId, up)
+    if (up) this.#gossip.greet(member, this.#out)
+    else this.#forwards.lost(member, this.#out)
+    if (up && member === this.#leader) this.#report()
+  }
 
-  #place (topicId: TopicId, out: Outbox): void {
-    const topic = this.#topics.get(topicId)
-    if (topic === undefined || topic.actors.length > 0) return
-    const partitions: PartitionSpec[] = []
-    for (let partition = 0; partition < topic.partitionCount; partition++) {
-      partitions.push({ topicId, topic: topic.name, partition: partition as PartitionIndex, config: topic.config })
+  #others (): MemberId[] {
+    return [...this.#state.brokers.values()].map(({ member }) => member).filter(member => member !== this.#options.member)
+  }
+
+  #mayLead (member: MemberId): boolean {
+    const broker = this.#state.brokers.get(this.#state.nodeOf(member)!)
+    return broker?.member === member && !broker.fenced && this.#links.get(member) === true
+  }
+
+  #subscribePeers ({ actor }: SubscribePeers): void {
+    this.#peers.greet(actor, this.#out)
+    const placed = [{ group: metadataGroupKey, actor: this.#out.self }, ...this.#replicas.groups()]
+    this.#out.tell(actor, { kind: 'groups-changed', placed, removed: [] } as Message)
+  }
+
+  // ---- leaders
+
+  #leaderElected ({ topicId, partition, term, leader, inSync, voters, joint = false, generation = -1 }: LeaderElected): void {
+    const self = this.#options.member
+    const word: LeaderWord = {
+      topicId, partition, term, leader: leader ?? self, inSync: inSync ?? [self], voters: voters ?? [self], joint, generation, saidAt: this.#now
     }
-    out.effect(this.#placer.place(topicId, partitions))
+    if (this.#learn(word)) this.#gossip.add(word, this.#out)
+    // It has restarted since it was told.
+    if (this.#isClustered && this.#state.topics.get(topicId)?.partitions[partition]?.generation !== generation) this.#tellIntent(topicId, partition)
   }
 
-  /** Of topics whose deletion is committed. At a start that is every deletion in the log: the last stop may have come first. */
-  #removeFiles (out: Outbox): void {
-    for (const { id, partitions } of this.#doomed) out.effect(this.#placer.remove(id, partitions))
-    this.#doomed.length = 0
+  #tellIntent (topicId: TopicId, partition: number): void {
+    const topic = this.#state.topics.get(topicId)
+    if (topic?.partitions[partition] !== undefined) this.#replicas.tellIntent(topic, partition, this.#out)
   }
 
-  #partitionsPlaced ({ topicId, actors }: PartitionsPlaced, out: Outbox): void {
-    const topic = this.#topics.get(topicId)
-    if (topic === undefined) { // deleted while it was being placed
-      out.effect(this.#placer.remove(topicId, actors.length))
-      return
-    }
-    topic.actors = actors
-    this.#change(topic, out)
-    // Leaders announce themselves when they are elected; those elected before now, or before this controller, are asked.
-    for (const actor of actors) out.tell(actor, announceLeader)
+  #learn (word: LeaderWord): boolean {
+    if (!this.#leaders.learn(word)) return false
+    this.#publisher.topic(word.topicId, this.#out)
+    this.#active?.leaderChanged(word.topicId, word.partition, this.#out)
+    return true
   }
 
-  /** A leader may be announced late or twice, and before its placement is known: a newer term wins. */
-  #leaderElected ({ topicId, partition, term }: LeaderElected, out: Outbox): void {
-    const topic = this.#topics.get(topicId)
-    if (topic === undefined || partition >= topic.partitionCount || topic.terms[partition]! >= term) return
-    topic.terms[partition] = term
-    if (topic.actors.length > 0) this.#change(topic, out)
+  #placed (message: PartitionsPlaced): void {
+    this.#replicas.placed(message, this.#out)
+    this.#publisher.topic(message.topicId, this.#out)
   }
 
-  /** The topic's image is another one; it is published at the end of the turn, as leaders of many partitions come together. */
-  #change (topic: Topic, out: Outbox): void {
-    this.#changed.add(topic)
-    out.turnEnd()
+  // ---- what time brings
+
+  #endTurn (): void {
+    this.#active?.turnEnd(this.#out)
+    this.#gossip.flush(this.#out)
+    this.#publish()
   }
 
-  /** Publishes what has changed, and answers who created topics of which all partitions have leaders now. */
-  #publishChanges (out: Outbox): void {
-    if (this.#changed.size === 0) return
-    const topics = [...this.#changed].filter(topic => this.#topics.has(topic.id))
-    this.#changed.clear()
-    this.#publish(topics, [], out)
-    const ready = topics.filter(topic => !topic.terms.includes(0 as Term))
-    for (const [number, { waiting }] of this.#creations) {
-      for (const topic of ready) {
-        if (waiting.delete(topic.id) && waiting.size === 0) this.#finishCreation(number, ErrorCode.NONE, out)
-      }
-    }
+  /** Publishes what has changed; who waits for the leaders of new partitions is answered then. */
+  #publish (): void {
+    for (const id of this.#publisher.publish(this.#out)) if (this.#creations.count > 0 && this.#isLed(id)) this.#creations.settled(id, this.#out)
   }
 
-  #finishCreation (number: number, lateCode: number, out: Outbox): void {
-    const creation = this.#creations.get(number)
-    if (creation === undefined) return // the timer of an answered creation
-    this.#creations.delete(number)
-    const { request, waiting } = creation
-    const results = creation.results.map(result => waiting.has(result.id)
-      ? { ...result, errorCode: lateCode, errorMessage: 'the topic is created; its partitions have no leaders yet' }
-      : result)
-    out.tell(request.replyTo, { kind: 'topics-created', correlation: request.correlation, results } as Message)
+  #tick (): void {
+    this.#out.timer(this.#options.timing.beatMs, controllerTick)
+    this.#report()
+    this.#gossip.refresh(this.#out)
+    this.#forwards.expire(this.#now, this.#out)
+    this.#active?.tick(this.#out, this.#now)
   }
 
-  #subscribe (request: SubscribeMetadata, out: Outbox): void {
-    if (this.#ledTerm === 0) this.#earlySubscribers.set(request.replyTo, request)
-    else this.#answerImage(request, out)
+  /** Tells the active controller that this broker is there, and what it is like if that is not known yet. */
+  #report (): void {
+    const { nodeId, member } = this.#options
+    const beat = this.#broker.beat()
+    this.#reportedReady = beat.ready
+    if (this.#active !== undefined) this.#active.beat(nodeId, beat, this.#out, this.#now)
+    else if (this.#leader !== 0 && this.#leader !== member) this.#send(this.#leader, beat)
+    else return
+    this.#broker.register((registration, answer) => this.#request(registration, answer))
   }
 
-  #answerImage ({ replyTo, correlation }: SubscribeMetadata, out: Outbox): void {
-    out.tell(replyTo, { kind: 'metadata-image', correlation, topics: this.#images() } as Message)
+  #keepUp (): void {
+    if (this.#upkeepSet) return
+    this.#upkeepSet = true
+    this.#out.timer(upkeepMs, controllerUpkeep)
   }
 
-  #images (): TopicImage[] {
-    return [...this.#topics.values()].map(image)
+  #upkeep (): void {
+    const { log } = this.#options.replica
+    this.#upkeepSet = false
+    log.maintain(this.#now, this.#out)
+    log.checkpoint(this.#out)
+    if (log.refusal !== undefined) this.#keepUp()
   }
-
-  #publish (topics: readonly Topic[], deleted: readonly TopicId[], out: Outbox): void {
-    const message = { kind: 'metadata-changed', topics: topics.map(image), deleted } as Message
-    for (const edge of this.#edges) out.tell(edge, message)
-  }
-}
-
-function image ({ name, id, config, actors, terms }: Topic): TopicImage {
-  return { name, id, config, partitions: terms.map((term, partition) => ({ actor: actors[partition] ?? noActor, term })) }
-}
-
-function failed (topic: TopicRequest, errorCode: number, errorMessage: string): TopicResult {
-  return { name: topic.name, id: zeroId, errorCode, errorMessage, partitions: -1, replicas: -1, config: topic.config }
 }

@@ -48,11 +48,11 @@ const appended: MessageCodec<Appended> = {
   })
 }
 
-/** 0 replyTo u32 | 4 correlation u32 | 8 offset f64 | 16 bytesMax f64 | 24 beyond f64 | 32 leaderEpoch i32 */
+/** 0 replyTo u32 | 4 correlation u32 | 8 offset f64 | 16 bytesMax f64 | 24 beyond f64 | 32 leaderEpoch i32 | 36 lastFetchedEpoch i32 | 40 replicaOk u8 */
 const fetch: MessageCodec<Fetch> = {
   kind: 'fetch',
   code: 3,
-  size: () => 40,
+  size: () => 48,
   write: (message, { view }, offset) => {
     view.setUint32(offset, message.replyTo, true)
     view.setUint32(offset + 4, message.correlation, true)
@@ -60,6 +60,8 @@ const fetch: MessageCodec<Fetch> = {
     view.setFloat64(offset + 16, message.bytesMax, true)
     view.setFloat64(offset + 24, message.beyond, true)
     view.setInt32(offset + 32, message.leaderEpoch, true)
+    view.setInt32(offset + 36, message.lastFetchedEpoch ?? -1, true)
+    view.setUint8(offset + 40, message.replicaOk === true ? 1 : 0)
   },
   read: ({ view }, offset) => ({
     kind: 'fetch',
@@ -68,17 +70,22 @@ const fetch: MessageCodec<Fetch> = {
     offset: view.getFloat64(offset + 8, true),
     bytesMax: view.getFloat64(offset + 16, true),
     beyond: view.getFloat64(offset + 24, true),
-    leaderEpoch: view.getInt32(offset + 32, true)
+    leaderEpoch: view.getInt32(offset + 32, true),
+    lastFetchedEpoch: view.getInt32(offset + 36, true),
+    replicaOk: view.getUint8(offset + 40) === 1
   })
 }
 
 const hasPlan = 1
 const isHot = 2
 const isIndexed = 4
+const isDiverging = 8
 
 /**
  * 0 correlation u32 | 4 errorCode i32 | 8 highWatermark f64 | 16 logStartOffset f64 | 24 flags u32
  * 32 segmentBase f64 | 40 fileId f64 | 48 position f64 | 56 bytes f64 | 64 offset f64 | 72 endOffset f64 | 80 plan's highWatermark f64
+ *
+ * With a diverging epoch there is no plan: 32 epoch f64 | 40 endOffset f64
  *
  * A plan's bytes in the partition's memory do not cross threads: the reader finds them in the page cache.
  */
@@ -86,12 +93,18 @@ const fetched: MessageCodec<Fetched> = {
   kind: 'fetched',
   code: 4,
   size: () => 88,
-  write: ({ correlation, errorCode, highWatermark, logStartOffset, plan }, { view }, offset) => {
+  write: ({ correlation, errorCode, highWatermark, logStartOffset, plan, diverging }, { view }, offset) => {
     view.setUint32(offset, correlation, true)
     view.setInt32(offset + 4, errorCode, true)
     view.setFloat64(offset + 8, highWatermark, true)
     view.setFloat64(offset + 16, logStartOffset, true)
-    view.setUint32(offset + 24, plan === null ? 0 : hasPlan | (plan.hot ? isHot : 0) | (plan.indexed ? isIndexed : 0), true)
+    const isApart = diverging !== undefined && diverging !== null
+    view.setUint32(offset + 24, isApart ? isDiverging : plan === null ? 0 : hasPlan | (plan.hot ? isHot : 0) | (plan.indexed ? isIndexed : 0), true)
+    if (isApart) {
+      view.setFloat64(offset + 32, diverging.epoch, true)
+      view.setFloat64(offset + 40, diverging.endOffset, true)
+      return
+    }
     if (plan === null) return
     view.setFloat64(offset + 32, plan.segmentBase, true)
     view.setFloat64(offset + 40, plan.fileId, true)
@@ -122,7 +135,8 @@ const fetched: MessageCodec<Fetched> = {
             hot: (flags & isHot) !== 0,
             indexed: (flags & isIndexed) !== 0,
             memory: undefined
-          }
+          },
+      diverging: (flags & isDiverging) === 0 ? null : { epoch: view.getFloat64(offset + 32, true), endOffset: view.getFloat64(offset + 40, true) }
     }
   }
 }

@@ -2,9 +2,9 @@
 import type { Reply, Request, Message } from '../../runtime/actor.ts'
 import type { LogConfig, ReadPlan } from '../../log/log.ts'
 import type { TimestampPlan } from '../../log/timestamp-search.ts'
-import type { ActorId, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
+import type { ActorId, MemberId, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
 
-/** Appends one record batch. Answered with {@link Appended} once the batch is committed (`acks` -1 or 1), or at once (0). */
+/** Appends one record batch. Answered with {@link Appended} once the batch is committed (`acks` -1), on the leader's own disk (1), or at once (0). */
 export interface Append extends Request {
   readonly kind: 'append'
   /** -1 all, 1 leader, 0 nobody waits: the answer then only gives the credit back. */
@@ -35,6 +35,10 @@ export interface Fetch extends Request {
   readonly leaderEpoch: number
   /** -1: answer at once, with whatever there is. */
   readonly beyond: number
+  /** A follower may answer, with what lies below the high watermark that it knows. Left out: the leader alone. */
+  readonly replicaOk?: boolean
+  /** The epoch of the last record that the client has; -1 or left out: it does not say. */
+  readonly lastFetchedEpoch?: number
 }
 
 export interface Fetched extends Reply {
@@ -44,6 +48,8 @@ export interface Fetched extends Reply {
   readonly logStartOffset: number
   /** Where to read, null for nothing. Its `memory`, when there, is borrowed: valid only inside `receive`. */
   readonly plan: ReadPlan | null
+  /** The client's log left this one: the largest epoch up to its `lastFetchedEpoch` that there is here, and where it ends. There is no plan then. */
+  readonly diverging?: { readonly epoch: number, readonly endOffset: number } | null
 }
 
 /** Forgets a fetch that waits. Not answered; one that was answered already is no harm. */
@@ -105,17 +111,59 @@ export interface AnnounceLeader extends Message {
 }
 export const announceLeader: AnnounceLeader = { kind: 'announce-leader' }
 
-/** Sent to the controller when a partition has a leader that takes requests. */
+/**
+ * From the controller of this broker: who is to vote in the partition's group, the preferred leader first. Said when the replica is
+ * placed and whenever it changes; a leader goes there by itself, and says how far it is with {@link LeaderElected}.
+ */
+export interface PartitionAssigned extends Message {
+  readonly kind: 'partition-assigned'
+  readonly voters: readonly MemberId[]
+  /** Grows with each change of the partition's replicas in the metadata log. One that is not newer is old news. */
+  readonly generation: number
+}
+
+/** To the controller of its broker, from a replica that starts: what it was made from may be of long ago. Answered with what is meant now. */
+export interface PartitionStarted extends Message {
+  readonly kind: 'partition-started'
+  readonly topicId: TopicId
+  readonly partition: PartitionIndex
+}
+
+/** From the controller of this broker: the topic's settings have changed. */
+export interface PartitionConfigured extends Message {
+  readonly kind: 'partition-configured'
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** From the controller of this broker: the partition is to be led by `to`, if that one is in sync. Who does not lead ignores it. */
+export interface TransferLeader extends Message {
+  readonly kind: 'transfer-leader'
+  readonly to: MemberId
+}
+
+/** Said to the controller of its broker by a leader that takes requests: once in each term, and when one of these changes. */
 export interface LeaderElected extends Message {
   readonly kind: 'leader-elected'
   readonly topicId: TopicId
   readonly partition: PartitionIndex
   readonly term: Term
+  /** Left out: the only member of its group. */
+  readonly leader?: MemberId
+  /** Voters that have what is committed, as of a moment ago. The leader is one of them. */
+  readonly inSync?: readonly MemberId[]
+  /** Of the newest configuration that is committed: a newer one in the log may still be undone. */
+  readonly voters?: readonly MemberId[]
+  /** A change of the voters is under way, or known and not begun. */
+  readonly joint?: boolean
+  /** Of the newest {@link PartitionAssigned} that was taken in before this was said. */
+  readonly generation?: number
 }
 
 export interface PartitionConfig extends LogConfig {
   /** Bytes of the largest batch, `max.message.bytes`. */
   readonly batchBytesMax: number
+  /** Voters that must hold a batch before acks=all is answered, `min.insync.replicas`. */
+  readonly minInsyncReplicas: number
 }
 
 export type PartitionRequest = Append | Fetch | Unwatch | ListOffset | EpochEnd | DeleteRecords | AnnounceLeader

@@ -8,21 +8,21 @@
  */
 import type { Effect, Message } from '../../base/effect.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import type { ActorId, Offset, PartitionIndex, Term, ThreadIndex, TopicId } from '../../base/ids.ts'
+import type { ActorId, MemberId, Offset, PartitionIndex, ThreadIndex, TopicId } from '../../base/ids.ts'
 import {
-  BatchFault, baseOffsetOf, baseSequenceOf, isControl, isTransactional, lastOffsetDeltaOf, maxTimestampOf, producerEpochOf, producerIdOf,
-  validateBatch
+  BatchFault, baseSequenceOf, isControl, isTransactional, lastOffsetDeltaOf, maxTimestampOf, producerEpochOf, producerIdOf,
+  recordCountOf, validateBatch
 } from '../../record/record-batch.ts'
 import type { Actor, Outbox } from '../../runtime/actor.ts'
-import type { LogReplay } from '../../log/log.ts'
-import type { TimestampPlan } from '../../log/timestamp-search.ts'
-import type { Replica, ReplicaMessage } from '../replica.ts'
+import type { Replica, ReplicaMessage, ReplicaOwner } from '../replica.ts'
+import { Deletions } from './deletions.ts'
 import { FetchWaiters } from './fetch-waiters.ts'
-import {
-  offsetQuery, type Append, type DeleteRecords, type EpochEnd, type Fetch, type ListOffset, type PartitionConfig,
-  type PartitionRequest
+import type {
+  Append, Fetch, PartitionAssigned, PartitionConfig, PartitionConfigured, PartitionRequest, TransferLeader
 } from './messages.ts'
-import { ProducerState } from './producer-state.ts'
+import type { PartitionState } from './partition-state.ts'
+import type { ProducerState } from './producer-state.ts'
+import { Reads } from './reads.ts'
 import type { Traffic } from './traffic.ts'
 import { WaitingAppends } from './waiting-appends.ts'
 
@@ -31,8 +31,6 @@ const fetchWaitersMax = 10_000
 /** While a partition is written to: checkpoints, and the syncs of `interval`. */
 const upkeepMs = 1000
 const retentionCheckMs = 30_000
-/** Deletions of records that may wait for the disk. */
-const deletesMax = 1000
 /** So much is appended between two snapshots of the producers: what a start after a crash reads again at most, and a little more. */
 const snapshotBytes = 64 * 1024 * 1024
 /** A producer that has not written for this long is forgotten: clients give up long before. */
@@ -41,6 +39,10 @@ const producerIdleMsMax = 24 * 3600 * 1000
 /** Counted by whoever runs the partition; plain adds, called once per batch. */
 export interface PartitionMetrics {
   appended (records: number, bytes: number): void
+  /** As follower. */
+  replicated (records: number, bytes: number): void
+  /** This replica began to lead, or ended. */
+  leading (leads: boolean): void
   duplicate (): void
   /** The log takes nothing until {@link accepting}. */
   refusing (reason: string, error: unknown): void
@@ -52,8 +54,10 @@ export interface PartitionOptions {
   readonly partition: PartitionIndex
   readonly replica: Replica
   readonly config: PartitionConfig
-  /** As the log has it, see {@link partitionReplay}. */
-  readonly producers: ProducerState
+  /** As the log has it: what the replica's {@link GroupState} was made with. */
+  readonly state: PartitionState
+  /** What a topic's settings come to, with the broker's for the rest. */
+  readonly configOf: (settings: Readonly<Record<string, string>>) => PartitionConfig
   readonly controller: ActorId
   readonly metrics: PartitionMetrics
   /** Bytes that may wait for the disk; more are refused with a retriable error. Admission at the edge keeps this from being reached. */
@@ -72,9 +76,10 @@ interface RetentionCheck extends Message { readonly kind: 'retention-check' }
 const upkeep: Upkeep = { kind: 'upkeep' }
 const retentionCheck: RetentionCheck = { kind: 'retention-check' }
 
-export type PartitionMessage = PartitionRequest | ReplicaMessage | Upkeep | RetentionCheck
+export type PartitionMessage =
+  | PartitionRequest | PartitionAssigned | PartitionConfigured | TransferLeader | ReplicaMessage | Upkeep | RetentionCheck
 
-export class Partition implements Actor<PartitionMessage> {
+export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   readonly #topicId: TopicId
   readonly #partition: PartitionIndex
   readonly #replica: Replica
@@ -84,17 +89,27 @@ export class Partition implements Actor<PartitionMessage> {
   readonly #wallMs: (now: number) => number
   readonly #traffic: Traffic
   readonly #move: PartitionOptions['move']
-  readonly #config: PartitionConfig
+  readonly #configOf: PartitionOptions['configOf']
+  #config: PartitionConfig
 
+  readonly #state: PartitionState
   readonly #producers: ProducerState
+  readonly #reads: Reads
+  readonly #deletions: Deletions
+  /** With acks=all they wait for their commit, with acks=1 for the leader's own disk. */
   readonly #waiting = new WaitingAppends()
+  readonly #waitingOwn = new WaitingAppends()
   readonly #watching = new FetchWaiters(fetchWaitersMax)
   #answeredTo: Offset
+  #leads = false
+  /** What the controller was told last. */
+  #announced = ''
   #announcedTerm = 0
-  /** Requests before the first election; undefined after it. */
-  #early: PartitionRequest[] | undefined = []
-  /** Deletions whose new start of the log is not durable yet. */
-  #deleting: Array<{ readonly target: number, readonly replyTo: ActorId, readonly correlation: number }> = []
+  #announcedVersion = -1
+  /** Of the newest assignment. */
+  #generation = -1
+  /** Requests before the first election of a replica that is alone, a matter of milliseconds; undefined after it. */
+  #early: PartitionRequest[] | undefined
   #refusing = false
   #upkeepSet = false
   /** Something was appended since the last upkeep. */
@@ -103,13 +118,17 @@ export class Partition implements Actor<PartitionMessage> {
   #bytesSinceSnapshot = 0
   /** Waits until what it stands for is durable. */
   #snapshot: Snapshot | undefined
+  #snapshotVersion: number
+  /** Where the log ended when that was looked at last. */
+  #endSeen: Offset
   #out: Outbox | undefined
 
   constructor (options: PartitionOptions) {
     this.#topicId = options.topicId
     this.#partition = options.partition
     this.#replica = options.replica
-    this.#producers = options.producers
+    this.#state = options.state
+    this.#producers = options.state.producers
     this.#controller = options.controller
     this.#metrics = options.metrics
     this.#pendingBytesMax = options.pendingBytesMax
@@ -117,11 +136,19 @@ export class Partition implements Actor<PartitionMessage> {
     this.#traffic = options.traffic
     this.#move = options.move
     this.#config = options.config
+    this.#configOf = options.configOf
     this.#answeredTo = options.replica.highWatermark
+    this.#reads = new Reads(options.replica)
+    this.#deletions = new Deletions(options.replica, options.state.starts)
+    this.#snapshotVersion = options.replica.state.configurations.version
+    this.#endSeen = options.replica.log.logEndOffset
+    this.#early = options.replica.electsItself ? [] : undefined
+    options.replica.own(this)
   }
 
   started (out: Outbox): void {
-    this.#replica.campaign(out)
+    this.#replica.start(out)
+    out.tell(this.#controller, { kind: 'partition-started', topicId: this.#topicId, partition: this.#partition } as Message)
     out.timer(retentionCheckMs, retentionCheck)
   }
 
@@ -134,10 +161,13 @@ export class Partition implements Actor<PartitionMessage> {
       case 'append': this.#append(message, out, now); break
       case 'fetch': this.#fetch(message, out, now); break
       case 'unwatch': this.#watching.remove(message.replyTo, message.correlation); break
-      case 'list-offset': this.#listOffset(message, out); break
-      case 'epoch-end': this.#epochEnd(message, out); break
-      case 'delete-records': this.#deleteRecords(message, out); break
+      case 'list-offset': this.#reads.listOffset(message, out); break
+      case 'epoch-end': this.#reads.epochEnd(message, out); break
+      case 'delete-records': this.#deletions.request(message, this.#writeProblem(), out); break
       case 'announce-leader': this.#announce(out, true); break
+      case 'partition-assigned': this.#assign(message as PartitionAssigned, out); break
+      case 'partition-configured': this.#configure((message as PartitionConfigured).config, out); break
+      case 'transfer-leader': this.#replica.transfer((message as TransferLeader).to, out); break
       case 'upkeep': this.#upkeep(out, now); break
       case 'retention-check': this.#checkRetention(out, now); break
       default: this.#handleReplica(message, out, now)
@@ -145,16 +175,16 @@ export class Partition implements Actor<PartitionMessage> {
   }
 
   idle (): boolean {
-    return this.#waiting.count === 0 && this.#replica.log.pendingBytes === 0
+    return this.#waiting.count === 0 && this.#waitingOwn.count === 0 && this.#replica.log.pendingBytes === 0
   }
 
   async close (): Promise<void> {
     if (this.#refusing) this.#metrics.accepting()
+    if (this.#leads) this.#metrics.leading(false)
     // With batches that were not written yet the producers know more than the log will hold.
-    await this.#replica.close(this.#replica.log.pendingBytes === 0 ? this.#producers.snapshot() : undefined)
+    await this.#replica.close(this.#replica.log.pendingBytes === 0)
   }
 
-  /** Requests that come before the first election, a matter of milliseconds, wait for it rather than be refused. */
   #hold (request: PartitionRequest): void {
     // A batch is borrowed: the copy that an early one costs. The credit of the edges bounds how many there are.
     this.#early!.push(request.kind === 'append' ? { ...request, records: new Uint8Array(request.records) } : request)
@@ -169,24 +199,35 @@ export class Partition implements Actor<PartitionMessage> {
 
   #handleReplica (message: ReplicaMessage, out: Outbox, now: number): void {
     const event = this.#replica.receive(message, out)
-    if (this.#early !== undefined && (message.kind === 'term-raised' || message.kind === 'undeliverable')) this.#releaseEarly(out, now)
+    if (this.#early !== undefined && (this.#replica.role === 'leader' || message.kind === 'undeliverable')) this.#releaseEarly(out, now)
     if (event === 'cut') {
       if (!this.#refusing) this.#metrics.refusing(String(this.#replica.log.refusal), this.#replica.log.failure)
       this.#refusing = true
-      this.#failWaiting(out)
-    } else if (event === 'start-moved') {
-      this.#answerDeletes(out)
     } else if (event === 'ready' && this.#refusing) {
       this.#refusing = false
       this.#metrics.accepting()
     }
-    this.#advance(out)
+    this.#advance(out, message.kind === 'raft-tick' || message.kind === 'peer-status')
   }
+
+  // ---- what the replica tells
+
+  appended (batch: Uint8Array): void {
+    this.#metrics.replicated(recordCountOf(batch, 0), batch.length)
+    this.#took(batch.length)
+  }
+
+  truncated (end: Offset): void {
+    this.#state.truncate(end)
+    this.#snapshot = undefined
+  }
+
+  // ---- requests
 
   #append (append: Append, out: Outbox, now: number): void {
     const { records, acks, replyTo, correlation } = append
     this.#follow(replyTo, out, now)
-    const errorCode = this.#appendProblem(records)
+    const errorCode = this.#appendProblem(records, acks)
     if (errorCode !== ErrorCode.NONE) {
       this.#answerAppend(out, replyTo, correlation, errorCode, -1)
       return
@@ -199,7 +240,7 @@ export class Partition implements Actor<PartitionMessage> {
       if (check.kind === 'duplicate') {
         this.#metrics.duplicate()
         // Stored once. Not committed yet: the answer waits for the original's commit.
-        if (acks === 0 || check.lastOffset < this.#replica.highWatermark) this.#answerAppend(out, replyTo, correlation, ErrorCode.NONE, check.baseOffset)
+        if (acks === 0 || check.lastOffset < this.#acknowledgedEnd) this.#answerAppend(out, replyTo, correlation, ErrorCode.NONE, check.baseOffset)
         else this.#waiting.push(log.logEndOffset, check.baseOffset, replyTo, correlation)
         return
       }
@@ -212,20 +253,38 @@ export class Partition implements Actor<PartitionMessage> {
     const end = this.#replica.append(records, out)
     if (id >= 0) this.#producers.update(id, producerEpochOf(records, 0), baseSequenceOf(records, 0), baseOffset, delta, maxTimestampOf(records, 0))
     this.#metrics.appended(delta + 1, records.length)
-    this.#bytesSinceSnapshot += records.length
-    if (this.#bytesSinceSnapshot >= snapshotBytes) {
-      this.#bytesSinceSnapshot = 0
-      this.#snapshot = { offset: end, bytes: this.#producers.snapshot() }
-    }
-    this.#keepUp(out)
+    this.#took(records.length)
+    this.#watchLog(out)
     if (acks === 0) this.#answerAppend(out, replyTo, correlation, ErrorCode.NONE, baseOffset)
-    else this.#waiting.push(end, baseOffset, replyTo, correlation)
+    else (acks === 1 ? this.#waitingOwn : this.#waiting).push(end, baseOffset, replyTo, correlation)
   }
 
-  #appendProblem (records: Uint8Array): number {
-    const log = this.#replica.log
+  /** So much more is in the log. */
+  #took (bytes: number): void {
+    this.#bytesSinceSnapshot += bytes
+    if (this.#bytesSinceSnapshot < snapshotBytes) return
+    this.#takeSnapshot()
+  }
+
+  /** Notes the state as of the log's end; it is saved once all of that is durable. */
+  #takeSnapshot (): void {
+    this.#bytesSinceSnapshot = 0
+    this.#snapshotVersion = this.#replica.state.configurations.version
+    this.#snapshot = { offset: this.#replica.log.logEndOffset, bytes: this.#replica.state.snapshot() }
+  }
+
+  #writeProblem (): number {
+    const { log, role } = this.#replica
+    if (role !== 'leader') return log.refusal === undefined || log.refusal === 'truncating' ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.KAFKA_STORAGE_ERROR
     if (log.refusal !== undefined) return ErrorCode.KAFKA_STORAGE_ERROR
-    if (this.#replica.role !== 'leader') return ErrorCode.NOT_LEADER_OR_FOLLOWER
+    return this.#replica.canAppend ? ErrorCode.NONE : ErrorCode.NOT_LEADER_OR_FOLLOWER
+  }
+
+  #appendProblem (records: Uint8Array, acks: number): number {
+    const log = this.#replica.log
+    const problem = this.#writeProblem()
+    if (problem !== ErrorCode.NONE) return problem
+    if (acks === -1 && this.#config.minInsyncReplicas > 1 && this.#replica.inSync().length < this.#config.minInsyncReplicas) return ErrorCode.NOT_ENOUGH_REPLICAS
     if (records.length > this.#config.batchBytesMax) return ErrorCode.MESSAGE_TOO_LARGE
     if (log.pendingBytes + records.length > this.#pendingBytesMax && log.pendingBytes > 0) return ErrorCode.NOT_ENOUGH_REPLICAS
     const fault = validateBatch(records, 0, records.length)
@@ -240,121 +299,118 @@ export class Partition implements Actor<PartitionMessage> {
     } as Message)
   }
 
-  /** Moves to the thread that nearly all requests come from. */
+  /** Moves to the thread that nearly all requests come from. A move is a restart, and that of a group's leader an election: only who is alone moves. */
   #follow (edge: ActorId, out: Outbox, now: number): void {
     const thread = this.#traffic.count(edge, now)
-    const move = thread === undefined ? undefined : this.#move(thread)
+    const move = thread === undefined || !this.#replica.isAlone ? undefined : this.#move(thread)
     if (move !== undefined) out.effect(move)
   }
 
   #fetch (fetch: Fetch, out: Outbox, now: number): void {
     this.#follow(fetch.replyTo, out, now)
-    const waits = this.#replica.highWatermark <= fetch.beyond && this.#leaderProblem(fetch.leaderEpoch) === ErrorCode.NONE
-    if (!waits || !this.#watching.add(fetch)) this.#answerFetch(fetch, out)
+    const waits = this.#replica.highWatermark <= fetch.beyond && this.#reads.fetchProblem(fetch) === ErrorCode.NONE
+    if (!waits || !this.#watching.add(fetch)) this.#reads.answerFetch(fetch, out)
   }
 
-  #answerFetch ({ replyTo, correlation, offset, bytesMax, leaderEpoch }: Fetch, out: Outbox): void {
-    const { log, highWatermark } = this.#replica
-    let errorCode = this.#leaderProblem(leaderEpoch)
-    if (errorCode === ErrorCode.NONE && (offset < log.logStartOffset || offset > log.logEndOffset)) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
-    const plan = errorCode === ErrorCode.NONE && offset < highWatermark ? log.read(offset as Offset, bytesMax, highWatermark) ?? null : null
-    out.tell(replyTo, { kind: 'fetched', correlation, errorCode, highWatermark, logStartOffset: log.logStartOffset, plan } as Message)
+  /** Who shall hold the partition. A leader goes there by itself; one that is not newer than the last is late. */
+  #assign ({ voters, generation }: PartitionAssigned, out: Outbox): void {
+    if (generation <= this.#generation) return
+    this.#generation = generation
+    this.#replica.setTarget(voters, [], out)
+    this.#advance(out, true)
   }
 
-  #leaderProblem (clientEpoch: number): number {
-    if (!this.#replica.readable) return ErrorCode.NOT_LEADER_OR_FOLLOWER
-    if (clientEpoch === -1 || clientEpoch === this.#replica.term) return ErrorCode.NONE
-    return clientEpoch < this.#replica.term ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH
+  #configure (settings: Readonly<Record<string, string>>, out: Outbox): void {
+    this.#config = this.#configOf(settings)
+    this.#replica.log.configure(this.#config)
+    // What waited for more replicas may have enough now.
+    this.#advance(out, false)
   }
 
-  #listOffset ({ replyTo, correlation, timestamp, leaderEpoch }: ListOffset, out: Outbox): void {
-    const { log, term, highWatermark } = this.#replica
-    const answer = (errorCode: number, offset: number, plan: TimestampPlan | null = null): void => {
-      const epoch = offset >= 0 ? Math.max(0, offset < log.logEndOffset ? log.termAt(offset as Offset) ?? 0 : term) : -1
-      out.tell(replyTo, { kind: 'listed-offset', correlation, errorCode, offset, leaderEpoch: epoch, plan } as Message)
-    }
-    const errorCode = this.#leaderProblem(leaderEpoch)
-    if (errorCode !== ErrorCode.NONE) return answer(errorCode, -1)
-    switch (timestamp) {
-      case offsetQuery.latest: return answer(ErrorCode.NONE, highWatermark)
-      case offsetQuery.earliest:
-      case offsetQuery.earliestLocal: return answer(ErrorCode.NONE, log.logStartOffset)
-      case offsetQuery.latestTiered: return answer(ErrorCode.NONE, -1)
-      case offsetQuery.maxTimestamp: return answer(ErrorCode.NONE, -1, log.timestampPlan(Infinity, highWatermark))
-      default: return answer(ErrorCode.NONE, -1, log.timestampPlan(timestamp, highWatermark))
-    }
-  }
+  // ---- what follows
 
-  #epochEnd ({ replyTo, correlation, leaderEpoch, currentLeaderEpoch }: EpochEnd, out: Outbox): void {
-    const errorCode = this.#leaderProblem(currentLeaderEpoch)
-    const { log, term } = this.#replica
-    const end = errorCode !== ErrorCode.NONE
-      ? { term: -1, endOffset: -1 }
-      : leaderEpoch === term ? { term, endOffset: log.logEndOffset } : log.epochEndOffset(leaderEpoch as Term) ?? { term: -1, endOffset: -1 }
-    out.tell(replyTo, { kind: 'epoch-ended', correlation, errorCode, leaderEpoch: end.term, endOffset: end.endOffset } as Message)
-  }
-
-  #deleteRecords ({ replyTo, correlation, offset }: DeleteRecords, out: Outbox): void {
-    const { log, highWatermark } = this.#replica
-    const target = offset === -1 ? highWatermark : offset
-    let errorCode = this.#leaderProblem(-1)
-    if (errorCode === ErrorCode.NONE && (target < 0 || target > highWatermark)) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
-    if (errorCode === ErrorCode.NONE && this.#deleting.length >= deletesMax) errorCode = ErrorCode.NOT_ENOUGH_REPLICAS
-    if (errorCode !== ErrorCode.NONE) {
-      out.tell(replyTo, { kind: 'records-deleted', correlation, errorCode, logStartOffset: -1 } as Message)
-      return
-    }
-    this.#deleting.push({ target, replyTo, correlation })
-    if (target > log.logStartOffset) log.deleteBefore(target as Offset, out)
-    this.#answerDeletes(out)
-  }
-
-  /** A deletion is answered when the log's new start is durable: it must not come back. */
-  #answerDeletes (out: Outbox): void {
-    const { logStartOffset } = this.#replica.log
-    const done = this.#deleting.filter(({ target }) => target <= logStartOffset)
-    if (done.length === 0) return
-    this.#deleting = this.#deleting.filter(({ target }) => target > logStartOffset)
-    for (const { replyTo, correlation } of done) {
-      out.tell(replyTo, { kind: 'records-deleted', correlation, errorCode: ErrorCode.NONE, logStartOffset } as Message)
-    }
-  }
-
-  /** After anything that may have moved the high watermark, the role or the term. */
-  #advance (out: Outbox): void {
-    const { highWatermark, role, term } = this.#replica
-    if (role === 'leader' && term !== this.#announcedTerm) this.#announce(out, false)
+  /** After anything that may have moved the high watermark, the role, the term or the group. `look`: also who is in sync. */
+  #advance (out: Outbox, look: boolean): void {
+    const { highWatermark, role } = this.#replica
+    const leads = role === 'leader'
+    if (this.#leads && !leads) this.#failWaiting(out)
+    if (leads !== this.#leads) this.#metrics.leading(leads)
+    this.#leads = leads
+    const { configurations } = this.#replica.state
+    if (leads && (look || this.#replica.term !== this.#announcedTerm || configurations.version !== this.#announcedVersion)) this.#announce(out, false)
+    // Who is in the group must outlive the batch that says it: retention may take that.
+    if (configurations.version !== this.#snapshotVersion) this.#takeSnapshot()
+    if (leads) this.#acknowledge(out)
+    this.#deletions.move(out)
+    if (leads) this.#deletions.share(out)
+    this.#watchLog(out)
     if (highWatermark === this.#answeredTo) return
     this.#answeredTo = highWatermark
+    for (const fetch of this.#watching.take(highWatermark)) this.#reads.answerFetch(fetch, out)
+  }
+
+  #acknowledge (out: Outbox): void {
     this.#out = out
-    this.#waiting.take(highWatermark, this.#committed)
+    if (this.#waitingOwn.count > 0) this.#waitingOwn.take(this.#replica.log.durableEndOffset, this.#committed)
+    if (this.#waiting.count > 0) this.#waiting.take(this.#acknowledgedEnd, this.#committed)
     this.#out = undefined
-    for (const fetch of this.#watching.take(highWatermark)) this.#answerFetch(fetch, out)
+  }
+
+  /** Exclusive: what acks=all may answer. */
+  get #acknowledgedEnd (): Offset {
+    return this.#replica.acknowledgedEnd(this.#config.minInsyncReplicas)
   }
 
   readonly #committed = (replyTo: ActorId, correlation: number, baseOffset: number): void => {
     this.#answerAppend(this.#out!, replyTo, correlation, ErrorCode.NONE, baseOffset)
   }
 
-  /** The log was cut, this is no leader any more: what waits is gone or has an unknown outcome, and clients send it again. */
+  /** This is no leader any more: what waits is gone or has an unknown outcome, and clients send it again. */
   #failWaiting (out: Outbox): void {
-    this.#waiting.take(Infinity, (replyTo, correlation) => this.#answerAppend(out, replyTo, correlation, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1))
-    for (const fetch of this.#watching.takeAll()) this.#answerFetch(fetch, out)
-    // Sequences of batches that are gone must not make their repetition a duplicate.
-    this.#producers.truncate(this.#replica.log.logEndOffset)
-    this.#snapshot = undefined
+    const fail = (replyTo: ActorId, correlation: number): void => this.#answerAppend(out, replyTo, correlation, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1)
+    this.#waiting.take(Infinity, fail)
+    this.#waitingOwn.take(Infinity, fail)
+    for (const fetch of this.#watching.takeAll()) this.#reads.answerFetch(fetch, out)
+    this.#deletions.fail(out)
   }
 
+  /** Tells the controller who leads, and how the group is: once in each term, and when that changes. */
   #announce (out: Outbox, again: boolean): void {
-    const { role, term } = this.#replica
-    if (role !== 'leader') return
-    if (!again) this.#announcedTerm = term
-    out.tell(this.#controller, { kind: 'leader-elected', topicId: this.#topicId, partition: this.#partition, term } as Message)
+    const replica = this.#replica
+    if (replica.role !== 'leader') return
+    this.#announcedTerm = replica.term
+    this.#announcedVersion = replica.state.configurations.version
+    const inSync: readonly MemberId[] = replica.inSync()
+    const { voters } = replica.committedConfiguration
+    const joint = !replica.settled
+    const announced = `${replica.term} ${inSync.join()} ${voters.join()} ${joint} ${this.#generation}`
+    if (!again && announced === this.#announced) return
+    this.#announced = announced
+    out.tell(this.#controller, {
+      kind: 'leader-elected',
+      topicId: this.#topicId,
+      partition: this.#partition,
+      term: replica.term,
+      leader: replica.self,
+      inSync,
+      voters,
+      joint,
+      generation: this.#generation
+    } as Message)
+  }
+
+  /** Whatever made the log longer, clients or Raft, is to be looked after; so is what waits for the disk to do better. */
+  #watchLog (out: Outbox): void {
+    const { log } = this.#replica
+    if (log.logEndOffset !== this.#endSeen) {
+      this.#endSeen = log.logEndOffset
+      this.#written = true
+    }
+    if (this.#written || log.needsUpkeep || this.#deletions.isWaiting) this.#keepUp(out)
   }
 
   /** An idle partition has no timer for this: the first append after a pause sets it, and it ends one round after the last. */
   #keepUp (out: Outbox): void {
-    this.#written = true
     if (this.#upkeepSet) return
     this.#upkeepSet = true
     out.timer(Math.min(upkeepMs, this.#config.flushIntervalMs), upkeep)
@@ -367,15 +423,17 @@ export class Partition implements Actor<PartitionMessage> {
     const due = now - this.#checkpointedAt >= upkeepMs
     if (due) {
       this.#checkpointedAt = now
-      log.checkpoint(out, this.#takeSnapshot())
+      log.checkpoint(out, this.#durableSnapshot())
     }
-    const again = this.#written || !due || log.refusal !== undefined
+    const again = this.#written || !due
     this.#written = false
+    this.#deletions.move(out)
     if (again) this.#keepUp(out)
+    else this.#watchLog(out)
   }
 
-  /** The producers' state, once what it stands for is durable; a restart reads only what was appended behind it. */
-  #takeSnapshot (): Snapshot | undefined {
+  /** The snapshot, once what it stands for is durable; a restart reads only what was appended behind it. */
+  #durableSnapshot (): Snapshot | undefined {
     const snapshot = this.#snapshot
     if (snapshot === undefined || snapshot.offset > this.#replica.log.durableEndOffset) return undefined
     this.#snapshot = undefined
@@ -385,20 +443,13 @@ export class Partition implements Actor<PartitionMessage> {
   #checkRetention (out: Outbox, now: number): void {
     const wallMs = this.#wallMs(now)
     this.#producers.expire(wallMs - producerIdleMsMax)
-    this.#replica.log.applyRetention(wallMs, out)
+    const { log, state } = this.#replica
+    const neededFrom = state.neededFrom(log.snapshotOffset)
+    log.applyRetention(wallMs, out, neededFrom)
+    // The snapshot that was to say who is in the group has not come to the disk.
+    if (neededFrom !== Infinity && this.#snapshot === undefined) this.#takeSnapshot()
+    if (this.#snapshot !== undefined || log.needsUpkeep) this.#keepUp(out)
     out.timer(retentionCheckMs, retentionCheck)
-  }
-}
-
-/** What a partition's log tells while it is opened, made into the state of its producers. */
-export function partitionReplay (producers: ProducerState): LogReplay {
-  return {
-    snapshot: bytes => producers.restore(bytes),
-    batch: bytes => {
-      const id = producerIdOf(bytes, 0)
-      if (id < 0) return
-      producers.update(id, producerEpochOf(bytes, 0), baseSequenceOf(bytes, 0), baseOffsetOf(bytes, 0), lastOffsetDeltaOf(bytes, 0), maxTimestampOf(bytes, 0))
-    }
   }
 }
 

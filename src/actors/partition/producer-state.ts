@@ -16,7 +16,11 @@ interface Producer {
   batches: Batch[]
   /** Timestamp of the newest batch, milliseconds since 1970: decides expiry. */
   lastTimestamp: number
+  /** The last sequence before `batches`, if that is known: what counts when the log is cut below all of them. */
+  floor: Floor | undefined
 }
+
+interface Floor { readonly epoch: number, readonly lastSequence: number, readonly lastOffset: number }
 
 interface Batch {
   readonly baseSequence: number
@@ -24,6 +28,17 @@ interface Batch {
   readonly baseOffset: number
   readonly lastOffset: number
 }
+
+/** What is known of a producer without its batches at and above `end`; undefined: nothing. */
+function producerBefore (producer: Producer, end: number): Producer | undefined {
+  const { batches, floor } = producer
+  if (batches.length > 0 && batches.at(-1)!.baseOffset < end) return producer
+  const left = batches.filter(batch => batch.baseOffset < end)
+  if (left.length > 0) return { ...producer, batches: left }
+  return floor === undefined || floor.lastOffset >= end ? undefined : { ...producer, epoch: floor.epoch, batches: left }
+}
+
+const floorAt = (epoch: number, { lastSequence, lastOffset }: Batch): Floor => ({ epoch, lastSequence, lastOffset })
 
 /** What the log's newest state says about a batch that wants in. */
 export type SequenceCheck =
@@ -67,7 +82,7 @@ export class ProducerState {
     if (epoch > producer.epoch) return baseSequence === 0 ? next : outOfOrder
     const last = lastSequence(baseSequence, lastOffsetDelta)
     const batches = producer.batches
-    const newest = batches[batches.length - 1]!
+    const newest = batches.at(-1) ?? producer.floor!
     if (baseSequence === (newest.lastSequence + 1) % sequenceModulus) return next
     for (let i = batches.length - 1; i >= 0; i--) {
       const batch = batches[i]!
@@ -83,14 +98,16 @@ export class ProducerState {
     let producer = this.#producers.get(producerId)
     if (producer === undefined) {
       if (this.#producers.size >= this.#producersMax) this.#forgetOldest()
-      producer = { epoch, batches: [], lastTimestamp: timestamp }
+      producer = { epoch, batches: [], lastTimestamp: timestamp, floor: undefined }
       this.#producers.set(producerId, producer)
     }
+    const newest = producer.batches.at(-1)
     if (producer.epoch !== epoch) {
+      if (newest !== undefined) producer.floor = floorAt(producer.epoch, newest)
       producer.epoch = epoch
       producer.batches.length = 0
     }
-    if (producer.batches.length === batchesKept) producer.batches.shift()
+    if (producer.batches.length === batchesKept) producer.floor = floorAt(epoch, producer.batches.shift()!)
     producer.batches.push({ baseSequence, lastSequence: lastSequence(baseSequence, lastOffsetDelta), baseOffset, lastOffset: baseOffset + lastOffsetDelta })
     producer.lastTimestamp = Math.max(producer.lastTimestamp, timestamp)
   }
@@ -98,9 +115,9 @@ export class ProducerState {
   /** Forgets batches at or above `endOffset`: the log was cut there. */
   truncate (endOffset: number): void {
     for (const [id, producer] of this.#producers) {
-      const kept = producer.batches.filter(batch => batch.baseOffset < endOffset)
-      if (kept.length === 0) this.#producers.delete(id)
-      else producer.batches = kept
+      const before = producerBefore(producer, endOffset)
+      if (before === undefined) this.#producers.delete(id)
+      else this.#producers.set(id, before)
     }
   }
 
@@ -111,11 +128,15 @@ export class ProducerState {
     }
   }
 
-  /** The whole state as bytes, for the log's producer snapshot. */
-  snapshot (): Uint8Array {
+  /** The state as bytes, for the log's producer snapshot; without what stands at or above `below`. */
+  snapshot (below = Infinity): Uint8Array {
     const rows: unknown[] = []
-    for (const [id, { epoch, lastTimestamp, batches }] of this.#producers) {
-      rows.push([id, epoch, lastTimestamp, batches.flatMap(b => [b.baseSequence, b.lastSequence, b.baseOffset, b.lastOffset])])
+    for (const [id, producer] of this.#producers) {
+      const before = producerBefore(producer, below)
+      if (before === undefined) continue
+      const { epoch, lastTimestamp, batches, floor } = before
+      const last = floor === undefined ? [] : [floor.epoch, floor.lastSequence, floor.lastOffset]
+      rows.push([id, epoch, lastTimestamp, batches.flatMap(b => [b.baseSequence, b.lastSequence, b.baseOffset, b.lastOffset]), last])
     }
     return encode(rows)
   }
@@ -123,12 +144,14 @@ export class ProducerState {
   /** Replaces the state by one that {@link snapshot} gave. @throws on bytes that are none */
   restore (bytes: Uint8Array): void {
     this.#producers.clear()
-    for (const [id, epoch, lastTimestamp, numbers] of decode<Array<[number, number, number, number[]]>>(bytes)) {
+    // The fifth field came later.
+    for (const [id, epoch, lastTimestamp, numbers, last = []] of decode<Array<[number, number, number, number[], number[]?]>>(bytes)) {
       const batches: Batch[] = []
       for (let i = 0; i + 3 < numbers.length; i += 4) {
         batches.push({ baseSequence: numbers[i]!, lastSequence: numbers[i + 1]!, baseOffset: numbers[i + 2]!, lastOffset: numbers[i + 3]! })
       }
-      this.#producers.set(id, { epoch, lastTimestamp, batches })
+      const floor = last.length === 3 ? { epoch: last[0]!, lastSequence: last[1]!, lastOffset: last[2]! } : undefined
+      this.#producers.set(id, { epoch, lastTimestamp, batches, floor })
     }
   }
 

@@ -1,23 +1,35 @@
 /** What the keeper of Raft votes understands and answers. */
 import type { Reply, Request } from '../../runtime/actor.ts'
-import type { Term } from '../../base/ids.ts'
+import type { GroupKey, MemberId, Term } from '../../base/ids.ts'
 
-/**
- * Raises a group's term above both what is stored and `floor`, with this node's vote for itself, and makes that durable.
- * Answered with {@link TermRaised} only after the sync.
- */
-export interface RaiseTerm extends Request {
-  readonly kind: 'raise-term'
-  /** Topic id and partition, never a name that can come back. */
-  readonly group: string
-  /** The newest term in the group's log; 0 for an empty log. */
-  readonly floor: number
+/** Asks what was last made durable for a group. Answered with {@link VoteRead}. */
+export interface ReadVote extends Request {
+  readonly kind: 'read-vote'
+  readonly group: GroupKey
 }
 
-export interface TermRaised extends Reply {
-  readonly kind: 'term-raised'
-  /** 0: it could not be made durable. */
+export interface VoteRead extends Reply {
+  readonly kind: 'vote-read'
+  /** 0: never saved. */
   readonly term: Term
+  /** 0: nobody. */
+  readonly vote: MemberId
 }
 
-export type VotesRequest = RaiseTerm
+/** Makes term and vote durable, and answers with {@link VoteSaved} only after that. Of one group they are saved in the order they come. */
+export interface SaveVote extends Request {
+  readonly kind: 'save-vote'
+  readonly group: GroupKey
+  readonly term: Term
+  readonly vote: MemberId
+}
+
+export interface VoteSaved extends Reply {
+  readonly kind: 'vote-saved'
+  readonly term: Term
+  readonly vote: MemberId
+  /** False: it could not be made durable. */
+  readonly saved: boolean
+}
+
+export type VotesRequest = ReadVote | SaveVote

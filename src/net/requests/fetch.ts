@@ -9,11 +9,11 @@
  *    +-- watch: each partition answers again when its high watermark moves
  * ```
  */
-import { noActor } from '../../actors/controller/messages.ts'
+import { noActor, noNode } from '../../actors/controller/messages.ts'
 import type { Fetched } from '../../actors/partition/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
 import { metrics } from '../../base/metrics.ts'
-import type { ActorId, TopicId } from '../../base/ids.ts'
+import type { ActorId, NodeId, TopicId } from '../../base/ids.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import type { fetch } from '../../protocol/apis/fetch.ts'
 import type { Message, Reply, TimerId, Undeliverable } from '../../runtime/actor.ts'
@@ -22,6 +22,8 @@ import { FetchSession, fetchTargets, sessionPartitionsMax, type FetchTarget } fr
 import type { Network, TimeWaiter } from '../network.ts'
 import type { Asker } from '../open-requests.ts'
 import type { FetchReader, ReadLease } from '../fetch-reader.ts'
+import { LeaderHints } from './leader-hints.ts'
+import { preferredReplica } from './read-replica.ts'
 
 type Request = RequestOf<typeof fetch>
 type Response = ResponseOf<typeof fetch>
@@ -43,6 +45,9 @@ interface Part {
   highWatermark: number
   logStartOffset: number
   plan: Fetched['plan']
+  diverging: NonNullable<Fetched['diverging']> | null
+  /** Where the client is to read instead, {@link noNode}: here. */
+  readReplica: NodeId
   lease: ReadLease | undefined
   /** A question is open at the partition. */
   waiting: boolean
@@ -53,6 +58,7 @@ interface Part {
 }
 
 const noBytes = new Uint8Array(0)
+const none: readonly never[] = []
 
 export function handleFetch (exchange: Exchange, request: Request, network: Network): boolean {
   const { session } = exchange
@@ -92,6 +98,8 @@ class FetchRequest implements Asker, TimeWaiter, Work {
   readonly #bytesMin: number
   readonly #bytesMax: number
   readonly #waitMs: number
+  /** Where the client stands; '' where followers do not answer it, or its version cannot say it. */
+  readonly #rack: string
   readonly #parts: Part[]
   /** Plans or reads to come, and one more while requests are being sent. */
   #open = 1
@@ -111,6 +119,7 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     this.#bytesMin = request.minBytes
     this.#bytesMax = Math.min(Math.max(0, request.maxBytes), answerBytesMax)
     this.#waitMs = Math.min(Math.max(0, request.maxWaitMs), maxWaitMsMax)
+    this.#rack = network.options.enableFollowerRead === true ? request.rackId : ''
     this.#parts = targets.map(target => this.#part(target))
   }
 
@@ -128,6 +137,8 @@ class FetchRequest implements Asker, TimeWaiter, Work {
       highWatermark: -1,
       logStartOffset: -1,
       plan: null,
+      diverging: null,
+      readReplica: noNode,
       lease: undefined,
       waiting: false,
       correlation: 0,
@@ -148,9 +159,10 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     part.waiting = true
     part.beyond = beyond
     const bytesMax = Math.min(Math.max(0, part.target.bytesMax), this.#bytesMax)
-    const { offset, leaderEpoch } = part.target
+    const { offset, leaderEpoch, lastFetchedEpoch } = part.target
+    const replicaOk = this.#rack !== ''
     // The answer may come before this returns.
-    const correlation = this.#network.ask(this, i, part.actor, { kind: 'fetch', offset, bytesMax, leaderEpoch, beyond }, 0, deadlineMs)
+    const correlation = this.#network.ask(this, i, part.actor, { kind: 'fetch', offset, bytesMax, leaderEpoch, beyond, replicaOk, lastFetchedEpoch }, 0, deadlineMs)
     part.correlation = correlation
   }
 
@@ -158,10 +170,13 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     const part = this.#parts[i]!
     part.waiting = false
     if (reply.kind === 'fetched') {
-      const { errorCode, highWatermark, logStartOffset, plan } = reply as Fetched
+      const { errorCode, highWatermark, logStartOffset, diverging } = reply as Fetched
       part.errorCode = errorCode
       part.highWatermark = highWatermark
       part.logStartOffset = logStartOffset
+      part.diverging = diverging ?? null
+      part.readReplica = errorCode === ErrorCode.NONE && this.#rack !== '' ? this.#readReplica(part.target) : noNode
+      const plan = part.readReplica === noNode && part.diverging === null ? (reply as Fetched).plan : null
       this.#dropCopy(part)
       part.plan = plan
       if (plan?.memory !== undefined) this.#copy(part, plan, plan.memory)
@@ -181,6 +196,12 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     } else {
       this.#planned()
     }
+  }
+
+  #readReplica ({ topic, topicId, index }: FetchTarget): NodeId {
+    const { metadata } = this.#network
+    const partition = metadata.find(topic, topicId)?.partitions[index]
+    return partition === undefined ? noNode : preferredReplica(partition, this.#rack, index, metadata)
   }
 
   /** Bytes lent out of a partition's memory are valid only now. They are copied as far as the answer has room for them: the file has them too. */
@@ -252,11 +273,11 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     this.#open = 0
   }
 
-  /** Whether there is something to say: an error, or as many bytes as the client wants at least. */
+  /** Whether there is something to say: an error, another place to read from, or as many bytes as the client wants at least. */
   #enough (): boolean {
     let bytes = 0
-    for (const { errorCode, plan, target } of this.#parts) {
-      if (errorCode !== ErrorCode.NONE) return true
+    for (const { errorCode, plan, diverging, readReplica, target } of this.#parts) {
+      if (errorCode !== ErrorCode.NONE || readReplica !== noNode || diverging !== null) return true
       if (plan !== null) bytes += Math.min(plan.bytes, Math.max(0, target.bytesMax))
     }
     return bytes >= this.#bytesMin
@@ -302,12 +323,13 @@ class FetchRequest implements Asker, TimeWaiter, Work {
   #settle (): void {
     if (--this.#open > 0) return
     const topics: Array<{ name: string, topicId: string, partitions: PartitionResponse[] }> = []
+    let hints: LeaderHints | undefined
     for (const part of this.#parts) {
-      const { target, errorCode, highWatermark, logStartOffset, lease } = part
+      const { target, errorCode, highWatermark, logStartOffset, lease, diverging, readReplica } = part
       const records = errorCode === ErrorCode.NONE && lease !== undefined ? lease.bytes : noBytes
       if (errorCode !== ErrorCode.NONE) this.#network.countError(errorCode)
       if (records.length > 0) this.#network.count(part.plan?.memory === undefined ? metrics.fetchedFileBytes : metrics.fetchedMemoryBytes, records.length)
-      if (this.#incremental && records.length === 0 && errorCode === ErrorCode.NONE &&
+      if (this.#incremental && records.length === 0 && errorCode === ErrorCode.NONE && readReplica === noNode && diverging === null &&
         highWatermark === target.toldHighWatermark && logStartOffset === target.toldLogStartOffset) continue
       target.toldHighWatermark = errorCode === ErrorCode.NONE ? highWatermark : -1
       target.toldLogStartOffset = logStartOffset
@@ -316,12 +338,26 @@ class FetchRequest implements Asker, TimeWaiter, Work {
       if (topic === undefined || topic.name !== target.topic || topic.topicId !== target.topicId) {
         topics.push(topic = { name: target.topic, topicId: target.topicId, partitions: [] })
       }
+      let currentLeader: PartitionResponse['currentLeader'] = null
+      if (errorCode !== ErrorCode.NONE && this.#exchange.session.takesHints) {
+        hints ??= new LeaderHints(this.#network.metadata)
+        currentLeader = hints.of(errorCode, this.#network.metadata.find(target.topic, target.topicId)?.partitions[target.index])
+      }
       topic.partitions.push({
-        index: target.index, errorCode, highWatermark, lastStableOffset: highWatermark, logStartOffset, abortedTransactions: null, records
+        index: target.index,
+        errorCode,
+        highWatermark,
+        lastStableOffset: highWatermark,
+        logStartOffset,
+        divergingEpoch: diverging,
+        currentLeader,
+        abortedTransactions: null,
+        preferredReadReplica: readReplica,
+        records
       })
     }
     this.#network.countLatency(metrics.fetchSeconds, this.#exchange)
-    this.#exchange.answer({ sessionId: this.#session?.id ?? 0, topics } satisfies Response)
+    this.#exchange.answer({ sessionId: this.#session?.id ?? 0, topics, nodeEndpoints: hints?.endpoints ?? none } satisfies Response)
   }
 
   /** The answer has left, or never will. */

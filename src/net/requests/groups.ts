@@ -1,4 +1,5 @@
 /** The group APIs: translated to the coordinator's messages and back. */
+import type { BrokerImage } from '../../actors/controller/messages.ts'
 import type {
   GroupsDeleted, GroupsDescribed, GroupsListed, HeartbeatTaken, Joined, Left,
   OffsetsCommitted, OffsetsFetched, Synced
@@ -7,7 +8,7 @@ import { ErrorCode } from '../../base/error-code.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import type { deleteGroups } from '../../protocol/apis/delete-groups.ts'
 import type { describeGroups } from '../../protocol/apis/describe-groups.ts'
-import type { findCoordinator } from '../../protocol/apis/find-coordinator.ts'
+import type { findCoordinator as findCoordinatorApi } from '../../protocol/apis/find-coordinator.ts'
 import type { heartbeat } from '../../protocol/apis/heartbeat.ts'
 import type { joinGroup } from '../../protocol/apis/join-group.ts'
 import type { leaveGroup } from '../../protocol/apis/leave-group.ts'
@@ -15,8 +16,10 @@ import type { listGroups } from '../../protocol/apis/list-groups.ts'
 import type { offsetCommit } from '../../protocol/apis/offset-commit.ts'
 import type { offsetFetch } from '../../protocol/apis/offset-fetch.ts'
 import type { syncGroup } from '../../protocol/apis/sync-group.ts'
+import type { Reply } from '../../runtime/actor.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
+import type { Question } from '../questions.ts'
 import { askOne } from './ask-one.ts'
 
 /** A coordinator that has not answered an ordinary question by then is gone. */
@@ -25,20 +28,47 @@ const deadlineMs = 30_000
 const joinDeadlineMsMax = 31 * 60_000
 const keyTypeGroup = 0
 
+/**
+ * The broker that runs all groups: the live one with the lowest number. Brokers that see this differently for a moment do no lasting
+ * harm: members look for the coordinator again when one of them says that it is another.
+ */
+function coordinatorOf ({ metadata }: Network): BrokerImage | undefined {
+  return metadata.live[0]
+}
+
+function coordinates (network: Network): boolean {
+  return coordinatorOf(network)?.nodeId === network.metadata.cluster.self
+}
+
+/** As {@link askOne}, of the group coordinator here, if this is the broker that runs the groups. */
+function askGroups<R extends Reply, Response> (
+  exchange: Exchange, network: Network, question: Question, deadlineMs: number,
+  failed: (errorCode: number) => Response, succeeded: (reply: R) => Response
+): void {
+  if (coordinates(network)) askOne(exchange, network, network.groups, question, deadlineMs, errorCode => failed(coordinatorError(errorCode)), succeeded)
+  else exchange.answer(failed(ErrorCode.NOT_COORDINATOR))
+}
+
 /** Errors that a client of the group APIs understands as "look for the coordinator again". */
 function coordinatorError (errorCode: number): number {
   return errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER ? ErrorCode.NOT_COORDINATOR : ErrorCode.COORDINATOR_NOT_AVAILABLE
 }
 
-export function handleFindCoordinator (exchange: Exchange, request: RequestOf<typeof findCoordinator>, network: Network): boolean {
-  const { nodeId, host, port } = network.options.broker
-  const coordinator = request.keyType === keyTypeGroup
-    ? { errorCode: ErrorCode.NONE, errorMessage: null, nodeId, host, port }
-    : { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: `there are no coordinators of type ${request.keyType}`, nodeId: -1, host: '', port: -1 }
+export function handleFindCoordinator (exchange: Exchange, request: RequestOf<typeof findCoordinatorApi>, network: Network): boolean {
+  const coordinator = findCoordinator(request.keyType, network)
   exchange.answer({
     ...coordinator, coordinators: request.coordinatorKeys.map(key => ({ key, ...coordinator }))
-  } satisfies ResponseOf<typeof findCoordinator>)
+  } satisfies ResponseOf<typeof findCoordinatorApi>)
   return true
+}
+
+function findCoordinator (keyType: number, network: Network): { errorCode: number, errorMessage: string | null, nodeId: number, host: string, port: number } {
+  const nobody = { nodeId: -1, host: '', port: -1 }
+  if (keyType !== keyTypeGroup) return { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: `there are no coordinators of type ${keyType}`, ...nobody }
+  const broker = coordinatorOf(network)
+  if (broker === undefined) return { errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE, errorMessage: 'no broker is known that lives', ...nobody }
+  const { nodeId, host, port } = broker
+  return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId, host, port }
 }
 
 export function handleJoinGroup (exchange: Exchange, request: RequestOf<typeof joinGroup>, network: Network): boolean {
@@ -46,7 +76,7 @@ export function handleJoinGroup (exchange: Exchange, request: RequestOf<typeof j
   const { groupId, memberId, groupInstanceId, sessionTimeoutMs, protocolType, protocols } = request
   const rebalanceTimeoutMs = request.rebalanceTimeoutMs === -1 ? sessionTimeoutMs : request.rebalanceTimeoutMs
   const { version, session } = exchange
-  askOne(exchange, network, network.groups, {
+  askGroups(exchange, network, {
     kind: 'join-group',
     groupId,
     memberId,
@@ -60,7 +90,7 @@ export function handleJoinGroup (exchange: Exchange, request: RequestOf<typeof j
     memberIdRequired: version >= 4,
     canSkipAssignment: version >= 9
   }, joinDeadlineMsMax,
-  (errorCode): Response => ({ errorCode: coordinatorError(errorCode), protocolName: version >= 7 ? null : '', leader: '', memberId, members: [] }),
+  (errorCode): Response => ({ errorCode, protocolName: version >= 7 ? null : '', leader: '', memberId, members: [] }),
   (joined: Joined): Response => ({
     errorCode: joined.errorCode,
     generationId: joined.generation,
@@ -77,10 +107,10 @@ export function handleJoinGroup (exchange: Exchange, request: RequestOf<typeof j
 export function handleSyncGroup (exchange: Exchange, request: RequestOf<typeof syncGroup>, network: Network): boolean {
   type Response = ResponseOf<typeof syncGroup>
   const { groupId, generationId, memberId, groupInstanceId, protocolType, protocolName, assignments } = request
-  askOne(exchange, network, network.groups, {
+  askGroups(exchange, network, {
     kind: 'sync-group', groupId, generation: generationId, memberId, instanceId: groupInstanceId, protocolType, protocolName, assignments
   }, joinDeadlineMsMax,
-  (errorCode): Response => ({ errorCode: coordinatorError(errorCode), assignment: new Uint8Array(0) }),
+  (errorCode): Response => ({ errorCode, assignment: new Uint8Array(0) }),
   ({ errorCode, protocolType, protocolName, assignment }: Synced): Response => ({ errorCode, protocolType, protocolName, assignment }))
   return true
 }
@@ -88,8 +118,8 @@ export function handleSyncGroup (exchange: Exchange, request: RequestOf<typeof s
 export function handleHeartbeat (exchange: Exchange, request: RequestOf<typeof heartbeat>, network: Network): boolean {
   type Response = ResponseOf<typeof heartbeat>
   const { groupId, generationId, memberId, groupInstanceId } = request
-  askOne(exchange, network, network.groups, { kind: 'heartbeat', groupId, generation: generationId, memberId, instanceId: groupInstanceId }, deadlineMs,
-    (errorCode): Response => ({ errorCode: coordinatorError(errorCode) }),
+  askGroups(exchange, network, { kind: 'heartbeat', groupId, generation: generationId, memberId, instanceId: groupInstanceId }, deadlineMs,
+    (errorCode): Response => ({ errorCode }),
     ({ errorCode }: HeartbeatTaken): Response => ({ errorCode }))
   return true
 }
@@ -98,8 +128,8 @@ export function handleLeaveGroup (exchange: Exchange, request: RequestOf<typeof 
   type Response = ResponseOf<typeof leaveGroup>
   const single = exchange.version <= 2
   const members = single ? [{ memberId: request.memberId, instanceId: null }] : request.members.map(({ memberId, groupInstanceId }) => ({ memberId, instanceId: groupInstanceId }))
-  askOne(exchange, network, network.groups, { kind: 'leave-group', groupId: request.groupId, members }, deadlineMs,
-    (errorCode): Response => ({ errorCode: coordinatorError(errorCode) }),
+  askGroups(exchange, network, { kind: 'leave-group', groupId: request.groupId, members }, deadlineMs,
+    (errorCode): Response => ({ errorCode }),
     ({ errorCode, members }: Left): Response => ({
       errorCode: single && errorCode === ErrorCode.NONE ? members[0]?.errorCode ?? ErrorCode.NONE : errorCode,
       members: members.map(({ memberId, instanceId, errorCode }) => ({ memberId, groupInstanceId: instanceId, errorCode }))
@@ -134,10 +164,10 @@ export function handleOffsetCommit (exchange: Exchange, request: RequestOf<typeo
       }))
     }))
   })
-  askOne(exchange, network, network.groups, {
+  askGroups(exchange, network, {
     kind: 'offset-commit', groupId, generation: generationIdOrMemberEpoch, memberId, instanceId: groupInstanceId, topics
   }, deadlineMs,
-  errorCode => respond(() => coordinatorError(errorCode)),
+  errorCode => respond(() => errorCode),
   (reply: OffsetsCommitted) => {
     const codes = new Map(reply.topics.flatMap(({ name, partitions }) => partitions.map(({ partition, errorCode }) => [`${name}/${partition}`, errorCode])))
     return respond((name, index) => codes.get(`${name}/${index}`) ?? ErrorCode.UNKNOWN_SERVER_ERROR)
@@ -156,9 +186,9 @@ export function handleOffsetFetch (exchange: Exchange, request: RequestOf<typeof
       topics: topics?.map(({ name, topicId, partitionIndexes }) => ({ name: byId ? network.metadata.byId(topicId)?.name ?? '' : name, partitions: partitionIndexes })) ?? null
     }))
   const failed = (errorCode: number): Response => single
-    ? { errorCode: coordinatorError(errorCode), topics: [] }
-    : { groups: wanted.map(({ groupId }) => ({ groupId, topics: [], errorCode: coordinatorError(errorCode) })) }
-  askOne(exchange, network, network.groups, { kind: 'offset-fetch', groups: wanted }, deadlineMs, failed, ({ groups }: OffsetsFetched): Response => {
+    ? { errorCode, topics: [] }
+    : { groups: wanted.map(({ groupId }) => ({ groupId, topics: [], errorCode })) }
+  askGroups(exchange, network, { kind: 'offset-fetch', groups: wanted }, deadlineMs, failed, ({ groups }: OffsetsFetched): Response => {
     const rows = groups.map(({ groupId, errorCode, topics }, at) => ({
       groupId,
       errorCode,
@@ -184,9 +214,9 @@ export function handleOffsetFetch (exchange: Exchange, request: RequestOf<typeof
 
 export function handleDescribeGroups (exchange: Exchange, request: RequestOf<typeof describeGroups>, network: Network): boolean {
   type Response = ResponseOf<typeof describeGroups>
-  askOne(exchange, network, network.groups, { kind: 'describe-groups', groupIds: request.groups }, deadlineMs,
+  askGroups(exchange, network, { kind: 'describe-groups', groupIds: request.groups }, deadlineMs,
     (errorCode): Response => ({
-      groups: request.groups.map(groupId => ({ errorCode: coordinatorError(errorCode), groupId, groupState: '', protocolType: '', protocolData: '', members: [] }))
+      groups: request.groups.map(groupId => ({ errorCode, groupId, groupState: '', protocolType: '', protocolData: '', members: [] }))
     }),
     ({ groups }: GroupsDescribed): Response => ({
       groups: groups.map(({ groupId, errorCode, state, protocolType, protocolName, members }) => ({
@@ -205,8 +235,13 @@ export function handleDescribeGroups (exchange: Exchange, request: RequestOf<typ
 
 export function handleListGroups (exchange: Exchange, request: RequestOf<typeof listGroups>, network: Network): boolean {
   type Response = ResponseOf<typeof listGroups>
-  askOne(exchange, network, network.groups, { kind: 'list-groups', states: request.statesFilter, types: request.typesFilter }, deadlineMs,
-    (errorCode): Response => ({ errorCode: coordinatorError(errorCode), groups: [] }),
+  if (!coordinates(network)) {
+    // Clients ask all brokers: this one has none.
+    exchange.answer({ errorCode: ErrorCode.NONE, groups: [] } satisfies Response)
+    return true
+  }
+  askGroups(exchange, network, { kind: 'list-groups', states: request.statesFilter, types: request.typesFilter }, deadlineMs,
+    (errorCode): Response => ({ errorCode, groups: [] }),
     ({ groups }: GroupsListed): Response => ({
       errorCode: ErrorCode.NONE,
       groups: groups.map(({ groupId, protocolType, state, type }) => ({ groupId, protocolType, groupState: state, groupType: type }))
@@ -216,8 +251,8 @@ export function handleListGroups (exchange: Exchange, request: RequestOf<typeof 
 
 export function handleDeleteGroups (exchange: Exchange, request: RequestOf<typeof deleteGroups>, network: Network): boolean {
   type Response = ResponseOf<typeof deleteGroups>
-  askOne(exchange, network, network.groups, { kind: 'delete-groups', groupIds: request.groupNames }, deadlineMs,
-    (errorCode): Response => ({ results: request.groupNames.map(groupId => ({ groupId, errorCode: coordinatorError(errorCode) })) }),
+  askGroups(exchange, network, { kind: 'delete-groups', groupIds: request.groupNames }, deadlineMs,
+    (errorCode): Response => ({ results: request.groupNames.map(groupId => ({ groupId, errorCode })) }),
     ({ groups }: GroupsDeleted): Response => ({ results: groups }))
   return true
 }

@@ -1,16 +1,15 @@
-/** Metadata, DescribeTopicPartitions and what else this thread answers from its own copy of the metadata. */
-import type { TopicImage, TopicsCreated } from '../../actors/controller/messages.ts'
+/** Metadata and DescribeTopicPartitions, answered from this thread's own copy of the metadata. */
+import type { PartitionImage, TopicImage, TopicsCreated } from '../../actors/controller/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import { topicNameProblem, topicSettings } from '../../base/topic-config.ts'
+import { topicNameProblem } from '../../base/topic-config.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
-import type { describeCluster } from '../../protocol/apis/describe-cluster.ts'
-import type { describeConfigs } from '../../protocol/apis/describe-configs.ts'
 import type { describeTopicPartitions } from '../../protocol/apis/describe-topic-partitions.ts'
 import type { metadata } from '../../protocol/apis/metadata.ts'
 import { zeroUuid } from '../../protocol/schema.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
-import { askOne } from './ask-one.ts'
+import { askController } from './ask-controller.ts'
+import { controllerOf, liveBrokers } from './cluster.ts'
 
 type MetadataRequest = RequestOf<typeof metadata>
 type MetadataResponse = ResponseOf<typeof metadata>
@@ -31,7 +30,7 @@ export function handleMetadata (exchange: Exchange, request: MetadataRequest, ne
     exchange.answer(response)
     return true
   }
-  askOne(exchange, network, network.controller, {
+  askController(exchange, network, {
     kind: 'create-topics', topics: missing.map(name => ({ name, partitions: -1, replicas: -1, config: {} })), validateOnly: false, timeoutMs: autoCreateMs
   }, autoCreateMs * 2, () => describe(request, network), (reply: TopicsCreated) => {
     // The controller may have refused one of the names; the others are in the image by now.
@@ -61,24 +60,26 @@ function describe ({ topics }: MetadataRequest, network: Network): MetadataRespo
         : topicNameProblem(name) !== undefined ? ErrorCode.INVALID_TOPIC_EXCEPTION : network.metadata.ready ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.LEADER_NOT_AVAILABLE
       return { errorCode, name, topicId, partitions: [] }
     })
-  const { nodeId, host, port, clusterId } = network.options.broker
-  return { brokers: [{ nodeId, host, port, rack: null }], clusterId, controllerId: nodeId, topics: described }
+  return { brokers: liveBrokers(network), clusterId: network.options.broker.clusterId, controllerId: controllerOf(network), topics: described }
 }
 
 function describeTopic ({ name, id, partitions }: TopicImage, network: Network): MetadataTopic {
-  const { nodeId } = network.options.broker
+  return { errorCode: ErrorCode.NONE, name, topicId: id, partitions: partitions.map((partition, index) => describePartition(partition, index, network)) }
+}
+
+function describePartition (partition: PartitionImage, index: number, { metadata }: Network): MetadataTopic['partitions'][number] {
+  const { term, leader, replicas, isr, adding, removing, offline } = partition
+  // A leader on a broker that is fenced cannot be reached: clients wait for the next one.
+  const isLed = metadata.broker(leader)?.fenced === false
   return {
-    errorCode: ErrorCode.NONE,
-    name,
-    topicId: id,
-    partitions: partitions.map(({ term }, index) => ({
-      errorCode: term === 0 ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
-      index,
-      leaderId: term === 0 ? -1 : nodeId,
-      leaderEpoch: term === 0 ? -1 : term,
-      replicaNodes: [nodeId],
-      isrNodes: [nodeId]
-    }))
+    errorCode: isLed ? ErrorCode.NONE : ErrorCode.LEADER_NOT_AVAILABLE,
+    index,
+    leaderId: isLed ? leader : -1,
+    leaderEpoch: term === 0 ? -1 : term,
+    // While replicas come and go, both are replicas.
+    replicaNodes: adding.length + removing.length === 0 ? replicas : [...new Set([...replicas, ...adding, ...removing])],
+    isrNodes: isr,
+    offlineReplicas: offline
   }
 }
 
@@ -112,56 +113,5 @@ export function handleDescribeTopicPartitions (exchange: Exchange, request: Page
     }
   }
   exchange.answer({ topics: described, nextCursor } satisfies PagedResponse)
-  return true
-}
-
-export function handleDescribeCluster (exchange: Exchange, request: RequestOf<typeof describeCluster>, network: Network): boolean {
-  const { nodeId, host, port, clusterId } = network.options.broker
-  exchange.answer({
-    errorCode: request.endpointType === 1 ? ErrorCode.NONE : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
-    errorMessage: request.endpointType === 1 ? null : 'controllers listen on the brokers\' own addresses',
-    endpointType: request.endpointType,
-    clusterId,
-    controllerId: nodeId,
-    brokers: [{ brokerId: nodeId, host, port, rack: null }]
-  } satisfies ResponseOf<typeof describeCluster>)
-  return true
-}
-
-const resourceTopic = 2
-const resourceBroker = 4
-const sourceTopic = 1
-const sourceFile = 4
-const configTypes = { string: 2, int: 3, long: 5 } as const
-
-export function handleDescribeConfigs (exchange: Exchange, request: RequestOf<typeof describeConfigs>, network: Network): boolean {
-  type Result = ResponseOf<typeof describeConfigs>['results'][number]
-  const results = request.resources.map(({ resourceType, resourceName, configurationKeys }): Result => {
-    const refuse = (errorCode: number, errorMessage: string): Result => ({ errorCode, errorMessage, resourceType, resourceName, configs: [] })
-    const wanted = (name: string): boolean => configurationKeys === null || configurationKeys.includes(name)
-    if (resourceType === resourceBroker) {
-      if (resourceName !== '' && resourceName !== String(network.options.broker.nodeId)) return refuse(ErrorCode.INVALID_REQUEST, `this is broker ${network.options.broker.nodeId}`)
-      const configs = Object.entries(network.options.brokerSettings).filter(([name]) => wanted(name))
-        .map(([name, value]) => ({ name, value, readOnly: true, configSource: sourceFile, isSensitive: false, configType: configTypes.string }))
-      return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName, configs }
-    }
-    if (resourceType !== resourceTopic) return refuse(ErrorCode.INVALID_REQUEST, `resources of type ${resourceType} have no settings here`)
-    const image = network.metadata.byName(resourceName)
-    if (image === undefined) return refuse(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `there is no topic ${resourceName}`)
-    const configs = topicSettings.filter(({ name }) => wanted(name)).map(({ name, type, doc }) => {
-      const own = image.config[name]
-      return {
-        name,
-        value: own ?? network.options.topicDefaults[name] ?? null,
-        readOnly: false,
-        configSource: own === undefined ? sourceFile : sourceTopic,
-        isSensitive: false,
-        configType: configTypes[type],
-        documentation: request.includeDocumentation ? doc : null
-      }
-    })
-    return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName, configs }
-  })
-  exchange.answer({ results } satisfies ResponseOf<typeof describeConfigs>)
   return true
 }

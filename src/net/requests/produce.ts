@@ -10,6 +10,7 @@ import type { CreditWanted } from '../../runtime/credit.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
 import type { Asker } from '../open-requests.ts'
+import { LeaderHints } from './leader-hints.ts'
 import { undeliverableCode } from './undeliverable.ts'
 
 type Request = RequestOf<typeof produce>
@@ -126,6 +127,19 @@ class ProduceRequest implements Asker {
       if (failed) this.#exchange.session.end('a batch without acknowledgement was refused')
       return
     }
-    this.#exchange.answer(this.#response satisfies Response)
+    this.#exchange.answer((failed && this.#exchange.session.takesHints ? this.#withHints() : this.#response) satisfies Response)
+  }
+
+  /** The answer with the leaders of partitions that are led elsewhere. */
+  #withHints (): Response {
+    const { metadata } = this.#network
+    const hints = new LeaderHints(metadata)
+    const topics = this.#response.topics.map(topic => ({
+      ...topic,
+      partitions: topic.partitions.map(partition => ({
+        ...partition, currentLeader: hints.of(partition.errorCode, metadata.find(topic.name, topic.topicId)?.partitions[partition.index])
+      }))
+    }))
+    return { topics, nodeEndpoints: hints.endpoints }
   }
 }

@@ -2,16 +2,18 @@
 import t, { type Test } from 'tap'
 import { partitionCodecs } from '../../../src/actors/partition/codec.ts'
 import { Partition } from '../../../src/actors/partition/partition.ts'
-import { ProducerState } from '../../../src/actors/partition/producer-state.ts'
+import { GroupState } from '../../../src/actors/group-state.ts'
+import { PartitionState } from '../../../src/actors/partition/partition-state.ts'
 import { Traffic } from '../../../src/actors/partition/traffic.ts'
 import { Replica } from '../../../src/actors/replica.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import type { Message } from '../../../src/base/effect.ts'
-import type { ActorId, PartitionIndex, ThreadIndex, TopicId } from '../../../src/base/ids.ts'
+import type { ActorId, GroupKey, MemberId, PartitionIndex, ThreadIndex, TopicId } from '../../../src/base/ids.ts'
 import { seededChance } from '../../../src/base/prng.ts'
 import { BlockPool } from '../../../src/log/block-pool.ts'
 import { FaultyDisk } from '../../../src/log/faulty-disk.ts'
 import { defaultLogConfig, Log, type LogConfig } from '../../../src/log/log.ts'
+import { votersOnly } from '../../../src/raft/configuration.ts'
 import { ActorSystem } from '../../../src/runtime/actor-system.ts'
 import { Codecs } from '../../../src/runtime/codec.ts'
 import { Link } from '../../../src/runtime/link.ts'
@@ -32,22 +34,41 @@ async function setUp (t: Test, config: Partial<LogConfig>) {
   const system = new ActorSystem()
   const answers: AnyMessage[] = []
   const asked: AnyMessage[] = []
-  let term = 0
   const logConfig = { ...defaultLogConfig, ...config }
-  await system.start(votesId, async () => ({ receive: message => { asked.push(message as AnyMessage) } }))
+  await system.start(votesId, async () => ({
+    receive: (message, out) => {
+      const { kind, replyTo, correlation } = message as AnyMessage
+      if (kind === 'read-vote') out.tell(replyTo, { kind: 'vote-read', correlation, term: 0, vote: 0 } as Message)
+      else asked.push(message as AnyMessage)
+    }
+  }))
   await system.start(controllerId, async () => ({ receive: () => {} }))
   await system.start(clientId, async () => ({ receive: message => { answers.push(message as AnyMessage) } }))
   await system.start(partitionId, async () => {
     const opened = await Log.open({ directory: '/data/t-0', disk, pool: new BlockPool(1 << 20), clock: systemClock, config: logConfig })
     if (opened.state === 'damaged') throw new Error(opened.damage.reason)
+    const state = new PartitionState()
+    const partitionConfig = { ...logConfig, batchBytesMax: 1 << 20, minInsyncReplicas: 1 }
     return new Partition({
       topicId: 't' as TopicId,
       partition: 0 as PartitionIndex,
-      replica: new Replica({ log: opened.log, group: 't-0', votes: votesId }),
-      producers: new ProducerState(),
-      config: { ...logConfig, batchBytesMax: 1 << 20 },
+      replica: new Replica({
+        log: opened.log,
+        state: new GroupState(votersOnly([1 as MemberId]), state),
+        group: 't-0' as GroupKey,
+        self: 1 as MemberId,
+        votes: votesId,
+        peers: 5 as ActorId,
+        chance: seededChance(1),
+        timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 10, checkQuorum: true, lagMsMax: 30_000 },
+        limits: { inflightBytesMax: 1 << 20, messageBytesMax: 1 << 20 },
+        readEntries: () => {}
+      }),
+      state,
+      config: partitionConfig,
+      configOf: () => partitionConfig,
       controller: controllerId,
-      metrics: { appended: () => {}, duplicate: () => {}, refusing: () => {}, accepting: () => {} },
+      metrics: { appended: () => {}, replicated: () => {}, leading: () => {}, duplicate: () => {}, refusing: () => {}, accepting: () => {} },
       pendingBytesMax: 64 << 20,
       traffic: new Traffic({ own: 0 as ThreadIndex, threads: 1, now: 0, fresh: true }),
       move: () => undefined,
@@ -59,11 +80,11 @@ async function setUp (t: Test, config: Partial<LogConfig>) {
     disk,
     system,
     answers,
-    /** Questions for a term that are not answered yet. */
+    /** Votes that are to be saved and are not yet. */
     asked,
     grant: (): void => {
-      const { replyTo, correlation } = asked.shift()!
-      system.tell(replyTo, { kind: 'term-raised', correlation, term: ++term } as Message)
+      const { replyTo, correlation, term, vote } = asked.shift()!
+      system.tell(replyTo, { kind: 'vote-saved', correlation, term, vote, saved: true } as Message)
     },
     ask: (message: object): void => { system.tell(partitionId, { replyTo: clientId, ...message } as unknown as Message) },
     answered: async (count: number): Promise<void> => { while (answers.length < count) await new Promise(resolve => setTimeout(resolve, 1)) }

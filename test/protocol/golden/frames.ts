@@ -312,6 +312,122 @@ export const requests: readonly GoldenRequest[] = [
     frame: frame(`
       004b 0000 0000000b 0001 61 00
       01 00000001 ff 00`)
+  },
+  {
+    api: apis.electLeaders,
+    version: 1,
+    correlationId: 12,
+    clientId: 'a',
+    message: { electionType: 1, topics: [{ name: 't', partitions: [0, 7] }], timeoutMs: 1000 },
+    frame: frame(`
+      002b 0001 0000000c 0001 61
+      01
+      00000001 0001 74 00000002 00000000 00000007
+      000003e8`)
+  },
+  {
+    api: apis.electLeaders,
+    version: 2,
+    correlationId: 12,
+    clientId: null,
+    message: { electionType: 0, topics: null, timeoutMs: 1000 },
+    frame: frame(`
+      002b 0002 0000000c ffff 00
+      00 00 000003e8 00        | preferred leaders, of all partitions`)
+  },
+  {
+    api: apis.alterPartitionReassignments,
+    version: 0,
+    correlationId: 13,
+    clientId: 'a',
+    message: { timeoutMs: 1000, topics: [{ name: 't', partitions: [{ index: 0, replicas: [3, 1] }, { index: 1, replicas: null }] }] },
+    frame: frame(`
+      002d 0000 0000000d 0001 61 00
+      000003e8
+      02 02 74
+      03 00000000 03 00000003 00000001 00
+         00000001 00 00        | no replicas: back to what was
+      00
+      00`)
+  },
+  {
+    api: apis.alterPartitionReassignments,
+    version: 1,
+    correlationId: 13,
+    clientId: 'a',
+    message: { timeoutMs: 1000, allowReplicationFactorChange: false, topics: [] },
+    frame: frame(`
+      002d 0001 0000000d 0001 61 00
+      000003e8 00 01 00`)
+  },
+  {
+    api: apis.listPartitionReassignments,
+    version: 0,
+    correlationId: 14,
+    clientId: 'a',
+    message: { timeoutMs: 1000, topics: null },
+    frame: frame(`
+      002e 0000 0000000e 0001 61 00
+      000003e8 00 00`)
+  },
+  {
+    api: apis.describeQuorum,
+    version: 2,
+    correlationId: 15,
+    clientId: 'a',
+    message: { topics: [{ name: 'm', partitions: [{ index: 0 }] }] },
+    frame: frame(`
+      0037 0002 0000000f 0001 61 00
+      02 02 6d 02 00000000 00 00 00`)
+  },
+  {
+    api: apis.updateFeatures,
+    version: 0,
+    correlationId: 16,
+    clientId: 'a',
+    message: { timeoutMs: 1000, features: [{ name: 'f', maxVersionLevel: 2, allowDowngrade: true }] },
+    frame: frame(`
+      0039 0000 00000010 0001 61 00
+      000003e8 02 02 66 0002 01 00 00`)
+  },
+  {
+    api: apis.updateFeatures,
+    version: 1,
+    correlationId: 16,
+    clientId: 'a',
+    message: { timeoutMs: 1000, features: [{ name: 'f', maxVersionLevel: 2, upgradeType: 3 }], validateOnly: true },
+    frame: frame(`
+      0039 0001 00000010 0001 61 00
+      000003e8 02 02 66 0002 03 00 01 00`)
+  },
+  {
+    api: apis.unregisterBroker,
+    version: 0,
+    correlationId: 17,
+    clientId: 'a',
+    message: { brokerId: 3 },
+    frame: frame(`
+      0040 0000 00000011 0001 61 00
+      00000003 00`)
+  },
+  {
+    api: apis.clusterStatus,
+    version: 0,
+    correlationId: 18,
+    clientId: 'a',
+    message: {},
+    frame: frame(`
+      274c 0000 00000012 0001 61 00 00`)
+  },
+  {
+    api: apis.drainBroker,
+    version: 0,
+    correlationId: 19,
+    clientId: 'a',
+    message: { brokerId: 3, drain: true },
+    frame: frame(`
+      274d 0000 00000013 0001 61 00
+      00000003 01 00`)
   }
 ]
 
@@ -514,5 +630,174 @@ export const responses: readonly GoldenResponse[] = [
     frame: frame(`
       0000000d 00 00000000
       02 00 00000000000000000000000000000000 0003 00 00 00`)
+  },
+  {
+    api: apis.electLeaders,
+    version: 0,
+    correlationId: 12,
+    message: { throttleTimeMs: 0, topics: [{ name: 't', partitions: [{ index: 7, errorCode: 84, errorMessage: null }] }] },
+    frame: frame(`
+      0000000c 00000000
+      00000001 0001 74 00000001 00000007 0054 ffff`)
+  },
+  {
+    api: apis.electLeaders,
+    version: 2,
+    correlationId: 12,
+    message: { throttleTimeMs: 0, errorCode: 41, topics: [{ name: 't', partitions: [{ index: 7, errorCode: 80, errorMessage: 'no' }] }] },
+    frame: frame(`
+      0000000c 00 00000000 0029
+      02 02 74 02 00000007 0050 03 6e6f 00 00 00`)
+  },
+  {
+    api: apis.alterPartitionReassignments,
+    version: 1,
+    correlationId: 13,
+    message: {
+      throttleTimeMs: 0,
+      allowReplicationFactorChange: true,
+      errorCode: 0,
+      errorMessage: null,
+      topics: [{ name: 't', partitions: [{ index: 1, errorCode: 85, errorMessage: 'none' }] }]
+    },
+    frame: frame(`
+      0000000d 00 00000000 01 0000 00
+      02 02 74 02 00000001 0055 05 6e6f6e65 00 00 00`)
+  },
+  {
+    api: apis.listPartitionReassignments,
+    version: 0,
+    correlationId: 14,
+    message: {
+      throttleTimeMs: 0,
+      errorCode: 0,
+      errorMessage: null,
+      topics: [{ name: 't', partitions: [{ index: 1, replicas: [3, 1], addingReplicas: [3], removingReplicas: [1] }] }]
+    },
+    frame: frame(`
+      0000000e 00 00000000 0000 00
+      02 02 74 02 00000001 03 00000003 00000001 02 00000003 02 00000001 00 00 00`)
+  },
+  {
+    api: apis.describeQuorum,
+    version: 1,
+    correlationId: 15,
+    message: {
+      errorCode: 0,
+      topics: [{
+        name: 'm',
+        partitions: [{
+          index: 0,
+          errorCode: 0,
+          leaderId: 1,
+          leaderEpoch: 4,
+          highWatermark: 9,
+          currentVoters: [{ replicaId: 1, logEndOffset: 10, lastFetchTimestamp: -1, lastCaughtUpTimestamp: 1000 }],
+          observers: []
+        }]
+      }]
+    },
+    frame: frame(`
+      0000000f 00 0000
+      02 02 6d 02 00000000 0000 00000001 00000004 0000000000000009
+      02 00000001 000000000000000a ffffffffffffffff 00000000000003e8 00
+      01 00 00 00`)
+  },
+  {
+    api: apis.describeQuorum,
+    version: 2,
+    correlationId: 15,
+    message: {
+      errorCode: 0,
+      errorMessage: null,
+      topics: [{
+        name: 'm',
+        partitions: [{
+          index: 0,
+          errorCode: 0,
+          errorMessage: null,
+          leaderId: 1,
+          leaderEpoch: 4,
+          highWatermark: 9,
+          currentVoters: [],
+          observers: [{ replicaId: 2, replicaDirectoryId: topicId, logEndOffset: -1, lastFetchTimestamp: -1, lastCaughtUpTimestamp: -1 }]
+        }]
+      }],
+      nodes: [{ nodeId: 1, listeners: [{ name: 'c', host: 'h', port: 40000 }] }]
+    },
+    frame: frame(`
+      0000000f 00 0000 00
+      02 02 6d 02 00000000 0000 00 00000001 00000004 0000000000000009
+      01
+      02 00000002 00112233445566778899aabbccddeeff ffffffffffffffff ffffffffffffffff ffffffffffffffff 00
+      00 00
+      02 00000001 02 02 63 02 68 9c40 00 00   | ports have no sign
+      00`)
+  },
+  {
+    api: apis.updateFeatures,
+    version: 1,
+    correlationId: 16,
+    message: { throttleTimeMs: 0, errorCode: 0, errorMessage: null, results: [{ name: 'f', errorCode: 95, errorMessage: 'no' }] },
+    frame: frame(`
+      00000010 00 00000000 0000 00
+      02 02 66 005f 03 6e6f 00 00`)
+  },
+  {
+    api: apis.updateFeatures,
+    version: 2,
+    correlationId: 16,
+    message: { throttleTimeMs: 0, errorCode: 95, errorMessage: 'no' },
+    frame: frame(`
+      00000010 00 00000000 005f 03 6e6f 00`)
+  },
+  {
+    api: apis.unregisterBroker,
+    version: 0,
+    correlationId: 17,
+    message: { throttleTimeMs: 0, errorCode: 102, errorMessage: 'no' },
+    frame: frame(`
+      00000011 00 00000000 0066 03 6e6f 00`)
+  },
+  {
+    api: apis.clusterStatus,
+    version: 0,
+    correlationId: 18,
+    message: {
+      throttleTimeMs: 0,
+      errorCode: 0,
+      errorMessage: null,
+      clusterId: 'c',
+      controllerId: 1,
+      term: 4,
+      highWatermark: 9,
+      featureLevel: 1,
+      partitions: 6,
+      leaderless: 0,
+      underReplicated: 2,
+      reassigning: 1,
+      voters: [{ memberId: 7, nodeId: 1, directoryId: topicId, endOffset: 10, silentMs: 0 }],
+      observers: [],
+      brokers: [{
+        nodeId: 1, memberId: 7, name: 'b', host: 'h', port: 9092, raftHost: 'r', raftPort: 9093, rack: null, fenced: false, draining: true, leaving: false, replicas: 6, leaders: 2, behind: 0, silentMs: -1
+      }]
+    },
+    frame: frame(`
+      00000012 00 00000000 0000 00 02 63
+      00000001 00000004 0000000000000009 0001
+      00000006 00000000 00000002 00000001
+      02 00000007 00000001 00112233445566778899aabbccddeeff 000000000000000a 0000000000000000 00
+      01
+      02 00000001 00000007 02 62 02 68 00002384 02 72 00002385 00 00 01 00
+      00000006 00000002 00000000 ffffffffffffffff 00
+      00`)
+  },
+  {
+    api: apis.drainBroker,
+    version: 0,
+    correlationId: 19,
+    message: { throttleTimeMs: 0, errorCode: 0, errorMessage: null, replicasLeft: 12 },
+    frame: frame(`
+      00000013 00 00000000 0000 00 0000000c 00`)
   }
 ]

@@ -1,0 +1,235 @@
+/**
+ * The partition replicas of this broker: started where the metadata log says that this member holds one, stopped and their files
+ * removed where it says so no more. What a start finds in the log from before is done again: the last stop may have come first.
+ *
+ * ```
+ *            place                 placed                  not wanted                 removed
+ *   absent ---------> placing ---------------> here ------------------> removing ------------> absent
+ *                        |  failed: again after a while                    |  failed: again after a while
+ * ```
+ * Wishes may change at any time; they are looked at when the step under way has ended.
+ */
+import type { Message } from '../../base/effect.ts'
+import type { ActorId, GroupKey, MemberId, PartitionIndex, TopicId } from '../../base/ids.ts'
+import type { Outbox } from '../../runtime/actor.ts'
+import { announceLeader } from '../partition/messages.ts'
+import type { GroupsChanged } from '../peers/messages.ts'
+import { noActor, type PartitionSpec, type PartitionsPlaced, type PartitionsRemoved, type PlacementFailed } from './messages.ts'
+import { targetOf, type Assignment, type MetadataState, type TopicState } from './metadata-state.ts'
+import type { Placer } from './options.ts'
+
+const placementRetryMs = 1000
+const removalRetryMs = 10_000
+
+/** A placement or removal that failed is due again. */
+export interface RetryPlacement extends Message {
+  readonly kind: 'retry-placement'
+  readonly topicId: TopicId
+  readonly partitions: readonly PartitionIndex[]
+}
+
+interface Local {
+  stage: 'placing' | 'here' | 'removing'
+  actor: ActorId
+}
+
+export interface LocalReplicasOptions {
+  readonly placer: Placer
+  readonly self: MemberId
+  /** The links of all threads. */
+  readonly peers: readonly ActorId[]
+  /** As it is committed. */
+  readonly state: MetadataState
+}
+
+export class LocalReplicas {
+  readonly #options: LocalReplicasOptions
+  /** Partitions that this member is to hold. */
+  readonly #wanted = new Map<TopicId, Set<number>>()
+  readonly #local = new Map<TopicId, Map<number, Local>>()
+  /** Before the start: what this member held once and does not any more. */
+  readonly #doomed = new Map<TopicId, Set<number>>()
+  #running = false
+
+  constructor (options: LocalReplicasOptions) {
+    this.#options = options
+  }
+
+  actorOf (topicId: TopicId, partition: number): ActorId {
+    const local = this.#local.get(topicId)?.get(partition)
+    return local?.stage === 'here' ? local.actor : noActor
+  }
+
+  // ---- what the metadata log says
+
+  /** The replicas of these partitions were given out, or are others now. */
+  assigned (topic: TopicState, partitions: readonly number[], out: Outbox | undefined): void {
+    const { self } = this.#options
+    for (const partition of partitions) {
+      const wanted = topic.partitions[partition]!.replicas.includes(self)
+      if (wanted) {
+        add(this.#wanted, topic.id, partition)
+        remove(this.#doomed, topic.id, partition)
+      } else if (remove(this.#wanted, topic.id, partition) && !this.#running) {
+        add(this.#doomed, topic.id, partition)
+      }
+    }
+    if (this.#running) this.#act(topic.id, partitions, out!)
+  }
+
+  deleted (topic: TopicState, out: Outbox | undefined): void {
+    const partitions = [...this.#wanted.get(topic.id) ?? []]
+    this.#wanted.delete(topic.id)
+    if (this.#running) this.#act(topic.id, [...new Set([...partitions, ...this.#local.get(topic.id)?.keys() ?? []])], out!)
+    else for (const partition of partitions) add(this.#doomed, topic.id, partition)
+  }
+
+  configured (topic: TopicState, out: Outbox): void {
+    for (const { stage, actor } of this.#local.get(topic.id)?.values() ?? []) {
+      if (stage === 'here') out.tell(actor, { kind: 'partition-configured', config: topic.config } as Message)
+    }
+  }
+
+  /** From now on what is wanted is done. */
+  run (out: Outbox): void {
+    this.#running = true
+    for (const [topicId, partitions] of this.#doomed) {
+      for (const partition of partitions) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
+      out.effect(this.#options.placer.remove(topicId, [...partitions] as PartitionIndex[]))
+    }
+    this.#doomed.clear()
+    for (const [topicId, partitions] of this.#wanted) this.#act(topicId, [...partitions], out)
+  }
+
+  // ---- what the supervisor says
+
+  placed ({ topicId, partitions, actors }: PartitionsPlaced, out: Outbox): void {
+    const placed: Array<{ group: GroupKey, actor: ActorId }> = []
+    const topic = this.#options.state.topics.get(topicId)
+    for (const [index, partition] of partitions.entries()) {
+      const local = this.#local.get(topicId)?.get(partition)
+      if (local?.stage !== 'placing') continue
+      local.stage = 'here'
+      local.actor = actors[index]!
+      if (topic === undefined || this.#wanted.get(topicId)?.has(partition) !== true) continue
+      placed.push({ group: groupOf(topicId, partition), actor: local.actor })
+      this.#tellIntent(topic, partition, local.actor, out)
+      // Leaders announce themselves when they are elected; one that was elected before now is asked.
+      out.tell(local.actor, announceLeader)
+    }
+    this.#tellGroups(placed, [], out)
+    this.#act(topicId, partitions, out)
+  }
+
+  failed ({ topicId, partitions }: PlacementFailed, out: Outbox): void {
+    out.timer(placementRetryMs, { kind: 'retry-placement', topicId, partitions } as Message)
+  }
+
+  removed ({ topicId, partitions, removed }: PartitionsRemoved, out: Outbox): void {
+    const locals = this.#local.get(topicId)
+    if (!removed) {
+      out.timer(removalRetryMs, { kind: 'retry-placement', topicId, partitions } as Message)
+      return
+    }
+    for (const partition of partitions) if (locals?.get(partition)?.stage === 'removing') locals.delete(partition)
+    if (locals?.size === 0) this.#local.delete(topicId)
+    this.#act(topicId, partitions, out)
+  }
+
+  retry ({ topicId, partitions }: RetryPlacement, out: Outbox): void {
+    const locals = this.#local.get(topicId)
+    const stuck = (partition: PartitionIndex): boolean => locals?.get(partition)?.stage === 'removing'
+    const removing = partitions.filter(partition => stuck(partition) || this.#wanted.get(topicId)?.has(partition) !== true)
+    // Also what was not wanted any more by the time it failed: it may have left files.
+    for (const partition of removing) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
+    if (removing.length > 0) out.effect(this.#options.placer.remove(topicId, removing))
+    const placing = partitions.filter(partition => !removing.includes(partition))
+    for (const partition of placing) if (locals?.get(partition)?.stage === 'placing') locals.delete(partition)
+    this.#act(topicId, placing, out)
+  }
+
+  /** Tells a partition's actor what is meant, where it knows something else. */
+  tellIntent (topic: TopicState, partition: number, out: Outbox): void {
+    const actor = this.actorOf(topic.id, partition)
+    if (actor !== noActor) this.#tellIntent(topic, partition, actor, out)
+  }
+
+  /** Everything that runs here, for links that begin anew. */
+  groups (): GroupsChanged['placed'] {
+    return [...this.#local].flatMap(([topicId, locals]) => [...locals]
+      .filter(([, { stage }]) => stage === 'here')
+      .map(([partition, { actor }]) => ({ group: groupOf(topicId, partition), actor })))
+  }
+
+  // ---- one step further
+
+  #act (topicId: TopicId, partitions: readonly number[], out: Outbox): void {
+    const { placer, state } = this.#options
+    const topic = state.topics.get(topicId)
+    const specs: PartitionSpec[] = []
+    const removing: PartitionIndex[] = []
+    for (const partition of partitions) {
+      const local = this.#local.get(topicId)?.get(partition)
+      const wanted = this.#wanted.get(topicId)?.has(partition) === true
+      if (local === undefined && wanted) {
+        specs.push(this.#specOf(topic!, partition as PartitionIndex))
+        set(this.#local, topicId, partition, { stage: 'placing', actor: noActor })
+      } else if (local?.stage === 'here' && wanted) {
+        this.#tellIntent(topic!, partition, local.actor, out)
+      } else if (local?.stage === 'here') {
+        local.stage = 'removing'
+        removing.push(partition as PartitionIndex)
+      }
+    }
+    this.#tellGroups([], removing.map(partition => groupOf(topicId, partition)), out)
+    if (removing.length > 0) out.effect(placer.remove(topicId, removing))
+    if (specs.length > 0) out.effect(placer.place(topicId, specs))
+  }
+
+  #specOf (topic: TopicState, partition: PartitionIndex): PartitionSpec {
+    const { id: topicId, name, config, partitions } = topic
+    const assignment = partitions[partition]!
+    return { topicId, topic: name, partition, config, initial: initialFor(this.#options.self, assignment), voters: targetOf(assignment) }
+  }
+
+  /** A broker alone has nothing to tell: who its partitions' only voter is, they know. */
+  #tellIntent (topic: TopicState, partition: number, actor: ActorId, out: Outbox): void {
+    if (topic.configured) out.tell(actor, { kind: 'partition-configured', config: topic.config } as Message)
+    if (this.#options.peers.length === 0) return
+    const assignment = topic.partitions[partition]!
+    out.tell(actor, { kind: 'partition-assigned', voters: targetOf(assignment), generation: assignment.generation } as Message)
+  }
+
+  #tellGroups (placed: GroupsChanged['placed'], removed: GroupsChanged['removed'], out: Outbox): void {
+    if (placed.length + removed.length === 0) return
+    for (const links of this.#options.peers) out.tell(links, { kind: 'groups-changed', placed, removed } as Message)
+  }
+}
+
+export function groupOf (topicId: TopicId, partition: number): GroupKey {
+  return `${topicId}-${partition}` as GroupKey
+}
+
+/** Who votes as far as an empty log of this member knows. One that has left before begins as a stranger: it has forgotten what it once acknowledged. */
+function initialFor (self: MemberId, { initial, departed }: Assignment): readonly MemberId[] {
+  return departed.includes(self) ? initial.filter(member => member !== self) : initial
+}
+
+function add (sets: Map<TopicId, Set<number>>, topicId: TopicId, partition: number): void {
+  const partitions = sets.get(topicId)
+  if (partitions === undefined) sets.set(topicId, new Set([partition]))
+  else partitions.add(partition)
+}
+
+function remove (sets: Map<TopicId, Set<number>>, topicId: TopicId, partition: number): boolean {
+  const partitions = sets.get(topicId)
+  if (partitions?.delete(partition) !== true) return false
+  if (partitions.size === 0) sets.delete(topicId)
+  return true
+}
+
+function set (maps: Map<TopicId, Map<number, Local>>, topicId: TopicId, partition: number, local: Local): void {
+  const partitions = maps.get(topicId)
+  if (partitions === undefined) maps.set(topicId, new Map([[partition, local]]))
+  else partitions.set(partition, local)
+}

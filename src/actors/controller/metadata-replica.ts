@@ -1,0 +1,40 @@
+/** What the controller needs of its replica of the metadata group. */
+import type { MemberId, Offset, Term } from '../../base/ids.ts'
+import type { EffectSink } from '../../base/effect.ts'
+import type { LogEvent } from '../../log/log.ts'
+import type { Configuration } from '../../raft/configuration.ts'
+import type { Outbox } from '../../runtime/actor.ts'
+import type { MemberProgress, ReplicaMessage, ReplicaOwner } from '../replica.ts'
+
+/** What its log wants to be looked after. */
+export interface MetadataLog {
+  /** Why nothing can be appended now; undefined when it can. */
+  readonly refusal: string | undefined
+  maintain (nowMs: number, out: EffectSink): void
+  checkpoint (out: EffectSink): void
+}
+
+/** A `Replica`, or what a test has in its place. */
+export interface MetadataReplica {
+  readonly log: MetadataLog
+  readonly role: string
+  readonly term: Term
+  /** 0: nobody is known. */
+  readonly leader: MemberId
+  /** Exclusive. */
+  readonly highWatermark: Offset
+  /** The high watermark was learnt in the present term. */
+  readonly established: boolean
+  readonly configuration: Configuration
+  /** It leads and takes batches now. */
+  readonly canAppend: boolean
+  own (owner: ReplicaOwner): void
+  start (out: Outbox): void
+  /** @returns the end offset, exclusive */
+  append (batch: Uint8Array, out: Outbox): Offset
+  receive (message: ReplicaMessage, out: Outbox): LogEvent
+  setTarget (voters: readonly MemberId[], learners: readonly MemberId[], out: Outbox): void
+  transfer (to: MemberId, out: Outbox): boolean
+  progress (): MemberProgress[]
+  close (owned: boolean): Promise<void>
+}

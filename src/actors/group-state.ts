@@ -1,0 +1,80 @@
+/**
+ * What is derived from a group's log besides the log itself: who is in the group, and the state of whoever owns the replica. It
+ * is rebuilt when the log is opened, from the newest snapshot and the batches behind it.
+ */
+import { decode, encode } from '../base/msgpack.ts'
+import type { MemberId, Offset } from '../base/ids.ts'
+import type { LogReplay } from '../log/log.ts'
+import type { Configuration } from '../raft/configuration.ts'
+import { type ConfigurationEntry, Configurations } from '../raft/configurations.ts'
+import { baseOffsetOf, isControl } from '../record/record-batch.ts'
+import { ControlType, controlRecordOf } from '../record/control-record.ts'
+
+/** What the owner of a replica derives from the batches of the log, on leader and follower alike. */
+export interface DerivedState {
+  /** A batch stands in the log. Borrowed. Raft's own control batches are not told. */
+  apply (batch: Uint8Array): void
+  /** @param below  what batches at and behind it have made is left out: whoever gets this gets them too, or they are never committed */
+  snapshot (below?: Offset): Uint8Array
+  restore (bytes: Uint8Array): void
+}
+
+/** Marks the form of a snapshot; what is older holds the owner's state alone. */
+const form = 'group-1'
+type Snapshot = readonly [form: typeof form, entries: readonly ConfigurationEntry[], owner: Uint8Array]
+
+export class GroupState {
+  readonly configurations: Configurations
+  readonly #owner: DerivedState
+
+  /** @param initial  the configuration that the group was made with */
+  constructor (initial: Configuration, owner: DerivedState) {
+    this.configurations = Configurations.initial(initial)
+    this.#owner = owner
+  }
+
+  /** For the opening of the log. */
+  replay (): LogReplay {
+    return { snapshot: bytes => this.restore(bytes), batch: bytes => this.apply(bytes) }
+  }
+
+  /** Takes in a batch of the log: at its opening, and as follower. @returns whether it changed who is in the group */
+  apply (batch: Uint8Array): boolean {
+    const control = isControl(batch, 0) ? controlRecordOf(batch) : undefined
+    if (control?.type === ControlType.leaderChange) return false
+    if (control?.type !== ControlType.configuration) {
+      this.#owner.apply(batch)
+      return false
+    }
+    const { voters, outgoing, learners } = control as unknown as Configuration
+    this.configurations.append(baseOffsetOf(batch, 0) as Offset, { voters, outgoing, learners })
+    return true
+  }
+
+  /** The state as of the log's end; with `below`, an offset that is committed, as far as a log that begins there needs it. */
+  snapshot (below?: Offset): Uint8Array {
+    // The first one is committed, and the only one known up to where it stands.
+    const entries = this.configurations.entries.filter(({ offset }, index) => index === 0 || below === undefined || offset < below)
+    return encode([form, entries, this.#owner.snapshot(below)] satisfies Snapshot)
+  }
+
+  /**
+   * Batches from here on must stay in the log: only they, and no snapshot, say who is in the group.
+   * @param snapshotOffset  everything below is in a snapshot
+   */
+  neededFrom (snapshotOffset: Offset): Offset {
+    return this.configurations.entries.find(({ offset }) => offset >= Math.max(snapshotOffset, 0))?.offset ?? Infinity as Offset
+  }
+
+  restore (bytes: Uint8Array): void {
+    const snapshot = decode<Snapshot | unknown[]>(bytes)
+    if (snapshot[0] !== form) return this.#owner.restore(bytes)
+    const [, entries, owner] = snapshot as Snapshot
+    this.configurations.replace(entries)
+    this.#owner.restore(owner)
+  }
+}
+
+export function onlyMember (self: MemberId): Configuration {
+  return { voters: [self], outgoing: [], learners: [] }
+}

@@ -1,0 +1,87 @@
+/** What a replica answers about its log to who wants to read: where bytes lie, which offset a moment has, where a term ended. */
+import type { Message } from '../../base/effect.ts'
+import { ErrorCode } from '../../base/error-code.ts'
+import type { Offset, Term } from '../../base/ids.ts'
+import type { TimestampPlan } from '../../log/timestamp-search.ts'
+import type { Outbox } from '../../runtime/actor.ts'
+import type { Replica } from '../replica.ts'
+import { offsetQuery, type EpochEnd, type Fetch, type ListOffset } from './messages.ts'
+
+export class Reads {
+  readonly #replica: Replica
+
+  constructor (replica: Replica) {
+    this.#replica = replica
+  }
+
+  /** Why a request that is for the leader cannot be answered here. @param clientEpoch  the leader epoch that the client believes in; -1: none */
+  leaderProblem (clientEpoch: number): number {
+    return this.#replica.readable ? this.#epochProblem(clientEpoch) : ErrorCode.NOT_LEADER_OR_FOLLOWER
+  }
+
+  #epochProblem (clientEpoch: number): number {
+    const { term } = this.#replica
+    if (clientEpoch === -1 || clientEpoch === term) return ErrorCode.NONE
+    return clientEpoch < term ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH
+  }
+
+  /** Why this fetch cannot be answered here: a follower may, if the client takes it, once it knows what its leader has committed. */
+  fetchProblem ({ leaderEpoch, replicaOk }: Fetch): number {
+    const { readable, role, leader, established } = this.#replica
+    if (readable) return this.#epochProblem(leaderEpoch)
+    if (replicaOk !== true || role !== 'follower' || leader === 0 || !established) return ErrorCode.NOT_LEADER_OR_FOLLOWER
+    return this.#epochProblem(leaderEpoch)
+  }
+
+  answerFetch (fetch: Fetch, out: Outbox): void {
+    const { log, highWatermark, readable } = this.#replica
+    const { replyTo, correlation, offset, bytesMax } = fetch
+    let errorCode = this.fetchProblem(fetch)
+    const diverging = errorCode === ErrorCode.NONE ? this.#diverging(fetch) : null
+    // Clients begin anew somewhere else when they are told this, so a follower that lags behind its reader never says it.
+    const outside = offset < log.logStartOffset || (readable && offset > log.logEndOffset)
+    if (errorCode === ErrorCode.NONE && diverging === null && outside) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
+    // Above the high watermark nothing is shown, also while a new leader does not know yet how far that is.
+    const readsOn = errorCode === ErrorCode.NONE && diverging === null && offset < highWatermark
+    const plan = readsOn ? log.read(offset as Offset, bytesMax, highWatermark) ?? null : null
+    out.tell(replyTo, { kind: 'fetched', correlation, errorCode, highWatermark, logStartOffset: log.logStartOffset, plan, diverging } as Message)
+  }
+
+  /** The client has records that are not in this log: it read them from a leader that lost them before they were committed. */
+  #diverging ({ offset, lastFetchedEpoch = -1 }: Fetch): { readonly epoch: number, readonly endOffset: number } | null {
+    if (lastFetchedEpoch < 0) return null
+    const { log } = this.#replica
+    const end = log.epochEndOffset(lastFetchedEpoch as Term)
+    if (end === undefined) return null // older than anything here: retention took it
+    return end.term < lastFetchedEpoch || end.endOffset < offset ? { epoch: end.term, endOffset: end.endOffset } : null
+  }
+
+  listOffset ({ replyTo, correlation, timestamp, leaderEpoch }: ListOffset, out: Outbox): void {
+    const { log, term, highWatermark, established } = this.#replica
+    const answer = (errorCode: number, offset: number, plan: TimestampPlan | null = null): void => {
+      const epoch = offset >= 0 ? Math.max(0, offset < log.logEndOffset ? log.termAt(offset as Offset) ?? 0 : term) : -1
+      out.tell(replyTo, { kind: 'listed-offset', correlation, errorCode, offset, leaderEpoch: epoch, plan } as Message)
+    }
+    const errorCode = this.leaderProblem(leaderEpoch)
+    if (errorCode !== ErrorCode.NONE) return answer(errorCode, -1)
+    switch (timestamp) {
+      // Until the mark is known to be no older than what an earlier leader told.
+      case offsetQuery.latest: return established ? answer(ErrorCode.NONE, highWatermark) : answer(ErrorCode.OFFSET_NOT_AVAILABLE, -1)
+      case offsetQuery.earliest:
+      case offsetQuery.earliestLocal: return answer(ErrorCode.NONE, log.logStartOffset)
+      case offsetQuery.latestTiered: return answer(ErrorCode.NONE, -1)
+      case offsetQuery.maxTimestamp: return answer(ErrorCode.NONE, -1, log.timestampPlan(Infinity, highWatermark))
+      default: return answer(ErrorCode.NONE, -1, log.timestampPlan(timestamp, highWatermark))
+    }
+  }
+
+  epochEnd ({ replyTo, correlation, leaderEpoch, currentLeaderEpoch }: EpochEnd, out: Outbox): void {
+    const errorCode = this.leaderProblem(currentLeaderEpoch)
+    const { log, term } = this.#replica
+    const nothing = { term: -1, endOffset: -1 }
+    const end = errorCode !== ErrorCode.NONE
+      ? nothing
+      : leaderEpoch === term ? { term, endOffset: log.logEndOffset } : log.epochEndOffset(leaderEpoch as Term) ?? nothing
+    out.tell(replyTo, { kind: 'epoch-ended', correlation, errorCode, leaderEpoch: end.term, endOffset: end.endOffset } as Message)
+  }
+}

@@ -1,0 +1,48 @@
+/** Append messages to one follower that it has not acknowledged: how many, and how many bytes. Both are bounded, so a slow follower costs bounded memory. */
+import { assert } from '../base/assert.ts'
+import type { Offset } from '../base/ids.ts'
+
+/** A power of two. */
+const messagesMax = 256
+
+export class Inflights {
+  readonly #bytesMax: number
+  readonly #ends = new Float64Array(messagesMax)
+  readonly #sizes = new Float64Array(messagesMax)
+  #head = 0
+  #count = 0
+  #bytes = 0
+
+  constructor (bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  get count (): number { return this.#count }
+  get bytes (): number { return this.#bytes }
+
+  /** One more message would be too many. The last one may go beyond the bytes allowed: a single batch can be larger than that. */
+  get full (): boolean {
+    return this.#count === messagesMax || this.#bytes >= this.#bytesMax
+  }
+
+  add (endOffset: Offset, bytes: number): void {
+    assert(!this.full, 'the caller asks for room first')
+    const slot = (this.#head + this.#count++) & (messagesMax - 1)
+    this.#ends[slot] = endOffset
+    this.#sizes[slot] = bytes
+    this.#bytes += bytes
+  }
+
+  /** The follower holds everything below `endOffset`. */
+  freeUpTo (endOffset: Offset): void {
+    while (this.#count > 0 && this.#ends[this.#head]! <= endOffset) {
+      this.#bytes -= this.#sizes[this.#head]!
+      this.#head = (this.#head + 1) & (messagesMax - 1)
+      this.#count--
+    }
+  }
+
+  clear (): void {
+    this.#head = this.#count = this.#bytes = 0
+  }
+}

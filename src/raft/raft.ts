@@ -1,0 +1,484 @@
+/**
+ * One member of a Raft group: a machine without clock, disk, network or chance of its own. What happens comes in as calls
+ * (a message, a tick, an append that became durable), what is to be done goes out through {@link RaftPort}.
+ *
+ * ```
+ *                 election timeout            majority would vote            majority votes
+ *   follower ----------------------> pre-candidate ----------------> candidate -----------> leader
+ *      ^  ^                               |                              |                    |
+ *      |  +------- a leader, a newer term +------------------------------+                    |
+ *      +--------------------- a newer term, no quorum in reach, its log was cut --------------+
+ * ```
+ * Offsets are indexes: a batch is one entry that spans several. Whatever depends on term or vote being durable is held until it is.
+ * A message may be late, doubled, reordered or lost: an older term makes it void, and within a term acknowledgements only
+ * ever claim more, while what does not fit is answered with where the log here ends.
+ *
+ * Source: Ongaro and Ousterhout 2014; Ongaro 2014 (pre-vote 9.6, transfer 3.10, read index 6.4, joint consensus 4.3).
+ */
+import { assert } from '../base/assert.ts'
+import type { MemberId, Offset, Term } from '../base/ids.ts'
+import { hasQuorum, isJoint, isVoter, membersOf, nobody } from './configuration.ts'
+import type { Configurations } from './configurations.ts'
+import { Follower } from './follower.ts'
+import { Leader } from './leader.ts'
+import type { Heartbeat, PreVote, PreVoted, RaftMessage, Vote, Voted } from './messages.ts'
+import type { RaftLog, RaftPort } from './ports.ts'
+
+export interface RaftTiming {
+  readonly heartbeatTicks: number
+  /** An election begins after this long without a leader, up to twice as long by chance. */
+  readonly electionTicks: number
+  /** A leader that hears from no majority for `electionTicks` steps down; and who hears from a leader votes for nobody else. */
+  readonly checkQuorum: boolean
+}
+
+export interface RaftLimits {
+  /** Bytes on their way to one follower. */
+  readonly inflightBytesMax: number
+  /** Bytes of one message to a follower. */
+  readonly messageBytesMax: number
+}
+
+export interface RaftOptions {
+  readonly self: MemberId
+  readonly log: RaftLog
+  readonly port: RaftPort
+  readonly configurations: Configurations
+  /** As it was last durable; at least the log's last one, which may have become durable before it. */
+  readonly term: Term
+  readonly vote: MemberId
+  /** What is known to be committed; for a single voter, all that is durable. */
+  readonly highWatermark: Offset
+  readonly timing: RaftTiming
+  readonly limits: RaftLimits
+  /**
+   * The log has lost (`surely`), or may have lost (`maybe`), what this member once acknowledged: it votes for nobody before it holds
+   * again what the others have. As all of them may have lost something at once, `maybe` ends after some election timeouts without a leader.
+   */
+  readonly forgetful?: 'maybe' | 'surely' | undefined
+}
+
+export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader'
+
+/** Messages that wait for the disk to remember term and vote; more than one round of them is never wanted. */
+const heldMax = 64
+/** A forgetful voter that nobody brings up to date takes part again after so many election timeouts: all may have forgotten. */
+const forgetfulTimeouts = 10
+
+export class Raft {
+  readonly self: MemberId
+  readonly log: RaftLog
+  readonly port: RaftPort
+  readonly configurations: Configurations
+  readonly timing: RaftTiming
+  readonly limits: RaftLimits
+
+  role: Role = 'follower'
+  term: Term
+  vote: MemberId
+  /** Of this term, as far as it is known; 0: nobody. */
+  leader: MemberId = nobody
+  /** Exclusive. */
+  highWatermark: Offset
+  /** Nothing happens in the group: no ticks are needed until something does. See docs/raft.md. */
+  quiescent = false
+
+  #follower = new Follower(this)
+  #leading: Leader | undefined
+  /** In ticks: since the last word of the leader, or since the election began. */
+  #elapsed = 0
+  #timeout = 0
+  readonly #granted = new Set<MemberId>()
+  readonly #denied = new Set<MemberId>()
+  #transferred = false
+  /** Term and vote are not durable yet: these messages wait. */
+  #unsaved = false
+  #held: RaftMessage[] = []
+  /** Members that the links call gone: a leader that is elected now starts with that. */
+  readonly #down = new Set<MemberId>()
+  #forgetfulTicks: number
+
+  constructor (options: RaftOptions) {
+    assert(options.term >= options.log.lastTerm, 'a term that the log has seen has begun')
+    this.self = options.self
+    this.log = options.log
+    this.port = options.port
+    this.configurations = options.configurations
+    this.timing = options.timing
+    this.limits = options.limits
+    this.term = options.term
+    this.vote = options.vote
+    this.highWatermark = options.highWatermark
+    this.#forgetfulTicks = options.forgetful === undefined ? 0 : options.forgetful === 'surely' ? Infinity : forgetfulTimeouts * options.timing.electionTicks
+    this.#drawTimeout()
+  }
+
+  // ---- what is asked of it
+
+  /** Its part as leader; undefined while it is none. */
+  get leading (): Leader | undefined { return this.#leading }
+
+  /** The present high watermark was learnt in the present term: what an earlier leader committed is below it. */
+  get established (): boolean {
+    return this.#leading !== undefined ? this.#leading.established : this.#follower.established
+  }
+
+  get isOnlyVoter (): boolean {
+    const { voters, outgoing } = this.configurations.current
+    return outgoing.length === 0 && voters.length === 1 && voters[0] === this.self
+  }
+
+  /** Batches may be appended here now. */
+  get canAppend (): boolean {
+    return this.#leading !== undefined && this.#leading.transferee === nobody && this.log.writable
+  }
+
+  // ---- what happens
+
+  /** One unit of the Raft clock has passed. */
+  tick (): void {
+    if (this.quiescent) return
+    if (this.#forgetfulTicks > 0) this.#forgetfulTicks--
+    if (this.#leading !== undefined) {
+      this.#leading.tick()
+      return
+    }
+    this.#elapsed++
+    if (this.#elapsed >= this.#timeout) {
+      if (this.#mayLead) this.campaign()
+      else this.#callOut()
+    } else if (this.role !== 'follower' && this.#elapsed % this.timing.heartbeatTicks === 0) this.#askForVotes()
+  }
+
+  /** Begins an election: in a group of several voters by asking first whether it could be won. */
+  campaign (): void {
+    if (this.role === 'leader' || !this.#mayLead) return
+    this.wake()
+    this.#beginElection(this.isOnlyVoter ? 'candidate' : 'pre-candidate', false)
+  }
+
+  /** The first to try in a new group, or the one that led before a restart: whoever asks at once spares all others their timeout. */
+  campaignSoon (): void {
+    if (this.role === 'follower' && this.leader === nobody) this.#timeout = this.#elapsed + 1
+  }
+
+  step (message: RaftMessage): void {
+    assert(message.to === this.self, 'a message reaches the member it was sent to')
+    this.#down.delete(message.from)
+    if (message.kind === 'pre-vote') return this.#answerPreVote(message)
+    if (message.kind === 'vote' && this.#hearsFromLeader && !message.transfer && message.from !== this.leader) return
+    if (message.term < this.term) return this.#refuseOldTerm(message)
+    if (message.kind !== 'heartbeat') this.wake()
+    const tentative = message.kind === 'pre-voted' && message.granted
+    if (message.term > this.term && !tentative) {
+      // The vote is saved together with the term: one write.
+      const vote = message.kind === 'vote' && !this.forgetful && this.#isUpToDate(message) ? message.from : nobody
+      this.becomeFollower(message.term, nobody, vote)
+    }
+    switch (message.kind) {
+      case 'vote': this.#answerVote(message); break
+      case 'pre-voted':
+      case 'voted': this.#countVote(message); break
+      case 'append-entries':
+      case 'heartbeat':
+      case 'reset-log':
+        this.#hearLeader(message.from)
+        if (message.kind === 'append-entries') this.#follower.append(message)
+        else if (message.kind === 'reset-log') this.#follower.reset(message)
+        else this.#heartbeat(message)
+        break
+      case 'entries-appended':
+      case 'heartbeat-answered':
+        this.#leading?.step(message)
+        break
+      case 'timeout-now':
+        if (this.role !== 'leader' && this.#mayLead) {
+          this.wake()
+          this.#beginElection('candidate', true)
+        }
+    }
+  }
+
+  /** Term and vote as given to {@link RaftPort.persist} are on disk. */
+  persisted (term: Term, vote: MemberId): void {
+    if (!this.#unsaved || term !== this.term || vote !== this.vote) return
+    this.#unsaved = false
+    const held = this.#held
+    this.#held = []
+    for (const message of held) this.port.send(message)
+    if (this.role === 'candidate') {
+      this.#granted.add(this.self)
+      this.#countElection()
+    }
+  }
+
+  /** The log here has grown by the leader's own appends. */
+  appended (): void {
+    if (this.#leading === undefined) return
+    this.wake()
+    this.#leading.replicate()
+  }
+
+  /** More of the log is durable. */
+  durable (): void {
+    if (this.#leading !== undefined) this.#leading.advance()
+    else this.#follower.acknowledge()
+  }
+
+  /** The log lost its end: by {@link RaftPort.truncate}, or because the disk failed. */
+  cut (): void {
+    this.configurations.truncate(this.log.endOffset)
+    this.#follower.cut()
+    // A leader may not go on in its term: two different batches could stand at one (offset, term). Nor may who wants to lead:
+    // it was, or will be, voted for because of what is gone.
+    if (this.#leading !== undefined) this.#leading.stepAside()
+    else if (this.role !== 'follower') this.becomeFollower(this.term, nobody)
+    // A leader may have committed what only others hold; and unless each write is synced, what was committed may be lost here.
+    this.highWatermark = Math.min(this.highWatermark, this.log.endOffset) as Offset
+  }
+
+  /** The log was begun anew, as {@link RaftPort.reset} said. */
+  wasReset (): void {
+    this.#follower.wasReset()
+  }
+
+  /** What {@link RaftPort.load} asked for; `undefined` when it could not be read. */
+  loaded (to: MemberId, offset: Offset, endOffset: Offset, pieces: readonly Uint8Array[] | undefined): void {
+    this.#leading?.loaded(to, offset, endOffset, pieces)
+  }
+
+  /** A control batch with a configuration is in the log at `offset`. */
+  configured (): void {
+    this.wake()
+    this.#leading?.configured()
+  }
+
+  /** The links say that a node is gone, or there again. Only a hint: it makes waiting shorter, and decides nothing. */
+  peerStatus (member: MemberId, up: boolean): void {
+    if (!membersOf(this.configurations.current).includes(member)) return
+    if (up) this.#down.delete(member)
+    else this.#down.add(member)
+    if (this.#leading !== undefined) {
+      this.wake()
+      this.#leading.peerStatus(member, up)
+    } else if (!up && member === this.leader) {
+      this.wake()
+      this.leader = nobody
+      this.#elapsed = 0
+      this.#timeout = 1 + Math.floor(this.port.random() * this.timing.heartbeatTicks * 2)
+    }
+  }
+
+  // ---- what leader and follower share
+
+  send (message: RaftMessage): void {
+    if (!this.#unsaved) return this.port.send(message)
+    // Bytes in it would not be valid any more; what carries some comes from a leader, whose term is durable.
+    if (this.#held.length === heldMax) this.#held.shift()
+    this.#held.push(message)
+  }
+
+  becomeFollower (term: Term, leader: MemberId, vote = nobody): void {
+    this.wake()
+    this.#leading = undefined
+    this.role = 'follower'
+    this.leader = leader
+    if (term > this.term) this.#remember(term, vote)
+    this.#follower.begin()
+    this.#elapsed = 0
+    this.#drawTimeout()
+  }
+
+  /** Something happens: the clock of this group runs again. */
+  wake (): void {
+    this.quiescent = false
+  }
+
+  sleep (): void {
+    this.quiescent = true
+    this.#elapsed = 0
+  }
+
+  advanceHighWatermark (end: Offset): void {
+    if (end <= this.highWatermark) return
+    this.highWatermark = end
+    this.configurations.commit(end)
+  }
+
+  /** This voter holds everything that was committed when it began to listen: it may vote again. */
+  caughtUp (): void {
+    this.#forgetfulTicks = 0
+  }
+
+  get forgetful (): boolean { return this.#forgetfulTicks > 0 }
+
+  isDown (member: MemberId): boolean { return this.#down.has(member) }
+
+  // ---- elections
+
+  get #mayLead (): boolean {
+    return isVoter(this.configurations.current, this.self) && this.log.writable && !this.forgetful
+  }
+
+  /** A leader is there: who asks for votes now was only cut off from it. */
+  get #hearsFromLeader (): boolean {
+    return this.timing.checkQuorum && this.leader !== nobody && (this.role === 'leader' || this.#elapsed < this.timing.electionTicks)
+  }
+
+  #drawTimeout (): void {
+    this.#timeout = this.timing.electionTicks + Math.floor(this.port.random() * this.timing.electionTicks)
+  }
+
+  #remember (term: Term, vote: MemberId): void {
+    // What an earlier leader's word made of the log here says nothing about the next one's, also where this member raises the term.
+    if (term > this.term) this.#follower.begin()
+    this.term = term
+    this.vote = vote
+    this.#unsaved = true
+    this.#held = []
+    this.port.persist(term, vote)
+  }
+
+  #beginElection (role: 'pre-candidate' | 'candidate', transferred: boolean): void {
+    this.role = role
+    this.leader = nobody
+    this.#transferred = transferred
+    this.#granted.clear()
+    this.#denied.clear()
+    this.#elapsed = 0
+    this.#drawTimeout()
+    if (role === 'candidate') this.#remember(this.term + 1 as Term, this.self)
+    else this.#granted.add(this.self)
+    this.#askForVotes()
+    this.#countElection()
+  }
+
+  /** Asks those who have not answered. Asking twice is no harm: an answer counts once. */
+  #askForVotes (): void {
+    const { lastTerm, endOffset } = this.log
+    for (const to of membersOf(this.configurations.current)) {
+      if (to === this.self || !isVoter(this.configurations.current, to) || this.#granted.has(to) || this.#denied.has(to)) continue
+      if (this.role === 'pre-candidate') this.send({ kind: 'pre-vote', from: this.self, to, term: this.term + 1 as Term, lastTerm, endOffset })
+      else this.send({ kind: 'vote', from: this.self, to, term: this.term, lastTerm, endOffset, transfer: this.#transferred })
+    }
+  }
+
+  /**
+   * Who may not lead (a learner, a forgetful voter, one whose disk is full) and hears nothing asks all the same, with a log that
+   * nobody votes for: a leader that sleeps answers with a heartbeat, and voters that sleep learn that this one leads no more.
+   */
+  #callOut (): void {
+    this.#elapsed = 0
+    this.#drawTimeout()
+    this.role = 'follower'
+    this.leader = nobody
+    const members = membersOf(this.configurations.current)
+    if (!members.includes(this.self)) return
+    for (const to of members) {
+      if (to !== this.self) this.send({ kind: 'pre-vote', from: this.self, to, term: this.term + 1 as Term, lastTerm: 0 as Term, endOffset: 0 as Offset })
+    }
+  }
+
+  #isUpToDate ({ lastTerm, endOffset }: PreVote | Vote): boolean {
+    return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset >= this.log.endOffset)
+  }
+
+  #answerPreVote (message: PreVote): void {
+    // The group sleeps here and not there: a word of the leader puts that right.
+    if (this.#leading?.progress.has(message.from) === true) this.wake()
+    if (message.term > this.term) {
+      if (message.from === this.leader) {
+        // It restarted or gave up, and leads no more: nobody must sleep on in the belief that it does.
+        this.wake()
+        this.leader = nobody
+      } else if (this.#hearsFromLeader) return
+    }
+    const granted = message.term > this.term && !this.forgetful && this.#isUpToDate(message)
+    // A refusal carries the term here, so that who lags behind catches up with it.
+    this.send({ kind: 'pre-voted', from: this.self, to: message.from, term: granted ? message.term : this.term, granted })
+  }
+
+  #answerVote (message: Vote): void {
+    const free = this.vote === message.from || (this.vote === nobody && this.leader === nobody)
+    const granted = free && !this.forgetful && this.#isUpToDate(message)
+    if (granted) {
+      this.#elapsed = 0
+      if (this.vote !== message.from) this.#remember(this.term, message.from)
+    }
+    this.send({ kind: 'voted', from: this.self, to: message.from, term: this.term, granted })
+  }
+
+  #countVote (message: PreVoted | Voted): void {
+    const wanted = message.kind === 'voted'
+      ? this.role === 'candidate'
+      : this.role === 'pre-candidate' && (!message.granted || message.term === this.term + 1)
+    if (!wanted) return
+    const votes = message.granted ? this.#granted : this.#denied
+    votes.add(message.from)
+    this.#countElection()
+  }
+
+  #countElection (): void {
+    const { current } = this.configurations
+    if (hasQuorum(current, member => this.#granted.has(member))) {
+      if (this.role === 'pre-candidate') this.#beginElection('candidate', false)
+      else if (this.role === 'candidate') {
+        if (this.log.writable) this.#becomeLeader()
+        else this.becomeFollower(this.term, nobody)
+      }
+    } else if (this.#denied.size > 0 && !hasQuorum(current, member => !this.#denied.has(member))) {
+      // Lost: the next try comes with the timeout, or from somebody else.
+      this.role = 'follower'
+    }
+  }
+
+  #becomeLeader (): void {
+    this.role = 'leader'
+    this.leader = this.self
+    this.#leading = new Leader(this)
+    this.#leading.begin()
+  }
+
+  // ---- words of others
+
+  #refuseOldTerm (message: RaftMessage): void {
+    switch (message.kind) {
+      // Who leads or wants to lead in an older term learns of the newer one.
+      case 'append-entries':
+      case 'heartbeat':
+      case 'reset-log':
+        this.send({
+          kind: 'heartbeat-answered', from: this.self, to: message.from, term: this.term, sentEnd: 0 as Offset, endOffset: 0 as Offset, readRound: 0
+        })
+        break
+      case 'vote':
+        this.send({ kind: 'voted', from: this.self, to: message.from, term: this.term, granted: false })
+        break
+      default:
+    }
+  }
+
+  #hearLeader (from: MemberId): void {
+    assert(this.role !== 'leader', 'a term has one leader')
+    if (this.role !== 'follower' || this.leader !== from) {
+      this.wake()
+      this.role = 'follower'
+      this.leader = from
+      this.#drawTimeout()
+    }
+    this.#elapsed = 0
+  }
+
+  #heartbeat (message: Heartbeat): void {
+    if (!this.#follower.heartbeat(message)) this.wake()
+    else this.sleep()
+  }
+
+  /** For a log line: who is in the group, and in which way. */
+  toString (): string {
+    const { voters, outgoing, learners } = this.configurations.current
+    const joint = isJoint(this.configurations.current) ? ` out ${outgoing.join(',')}` : ''
+    const learning = learners.length > 0 ? ` learning ${learners.join(',')}` : ''
+    return `${this.self} ${this.role} term ${this.term} leader ${this.leader} end ${this.log.endOffset} hw ${this.highWatermark} voters ${voters.join(',')}${joint}${learning}`
+  }
+}

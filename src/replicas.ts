@@ -1,0 +1,79 @@
+/** Makes the replicas of a reactor thread: joins a group's log to the votes, the links and the disk reads of this broker. */
+import { GroupState, type DerivedState } from './actors/group-state.ts'
+import { Replica, type ReadEntries, type ReplicaTiming } from './actors/replica.ts'
+import type { Effect } from './base/effect.ts'
+import type { BrokerConfig } from './base/config.ts'
+import type { GroupKey, MemberId, ThreadIndex } from './base/ids.ts'
+import type { Chance } from './base/prng.ts'
+import type { Log } from './log/log.ts'
+import type { SegmentReader } from './log/segment-reader.ts'
+import { peersId, votesId, type ReactorInit } from './places.ts'
+import type { RaftLimits } from './raft/raft.ts'
+
+/** On their way to one follower of one group. */
+const inflightBytesMax = 8 * 1024 * 1024
+
+export interface ReplicasOptions {
+  readonly init: ReactorInit
+  readonly thread: ThreadIndex
+  readonly chance: Chance
+  readonly reader: SegmentReader
+}
+
+export class Replicas {
+  readonly #options: ReplicasOptions
+  readonly #timing: ReplicaTiming
+  readonly #limits: RaftLimits
+
+  constructor (options: ReplicasOptions) {
+    const { config } = options.init
+    this.#options = options
+    this.#timing = timingOf(config)
+    this.#limits = { inflightBytesMax, messageBytesMax: config.performanceMaxBatchBytes }
+  }
+
+  /** @param initial  the voters that the group was made with */
+  state (initial: readonly MemberId[], owner: DerivedState): GroupState {
+    return new GroupState({ voters: initial, outgoing: [], learners: [] }, owner)
+  }
+
+  /** @param lost  the log here is not what it was, see {@link Raft}; and what to do when it is again */
+  make (group: GroupKey, log: Log, state: GroupState, lost?: { readonly recovered: Effect }): Replica {
+    const { init, thread, chance } = this.#options
+    return new Replica({
+      log,
+      state,
+      group,
+      self: init.membership.member,
+      votes: votesId(init.threads),
+      peers: peersId(init.threads, thread),
+      chance,
+      timing: this.#timing,
+      limits: this.#limits,
+      readEntries: this.#readerOf(log.directory),
+      ...lost === undefined
+        ? { forgetful: init.forgetful && log.config.flush !== 'always' ? 'maybe' as const : undefined }
+        : { forgetful: 'surely' as const, recovered: lost.recovered }
+    })
+  }
+
+  #readerOf (directory: string): ReadEntries {
+    const { reader } = this.#options
+    return (plan, bytesMax, done) => reader.read(directory, plan, bytesMax, true, (_error, lease) => {
+      // A copy: the actor that gets it may be gone by then, and a lease must be given back.
+      const batches = lease === undefined ? undefined : new Uint8Array(lease.bytes)
+      lease?.release()
+      done(batches)
+    })
+  }
+}
+
+function timingOf (config: BrokerConfig): ReplicaTiming {
+  return {
+    tickMs: config.raftRttMs,
+    heartbeatTicks: config.raftHeartbeatRtt,
+    electionTicks: config.raftElectionRtt,
+    checkQuorum: config.raftCheckQuorum,
+    lagMsMax: config.replicaLagMsMax
+  }
+}

@@ -1,0 +1,127 @@
+/** Bugs that are planted to see that the checks find them: each is a small change of the machine's text, and where to look for it. */
+import type { Budget } from './model.ts'
+import type { Change } from './variants.ts'
+
+export interface Bug {
+  readonly changes: readonly Change[]
+  /** Of scenarios.ts. */
+  readonly scenario: string
+  /** Less than the scenario allows is enough. */
+  readonly budget?: Budget
+  /** A part of what the model says then. */
+  readonly found: RegExp
+  /** It breaks no promise, but something never comes to rest. */
+  readonly stuck?: true
+}
+
+const change = (file: string, find: string, replace: string): readonly Change[] => [{ file, find, replace }]
+
+export const bugs: Readonly<Record<string, Bug>> = {
+  'an older term is committed by counting': {
+    changes: change('quorum.ts', 'if (end <= termStart && !single) return current', ''),
+    scenario: 'figure 8',
+    budget: { campaign: 1 },
+    found: /electability/
+  },
+  'the exception for a single voter holds for all': {
+    changes: change('quorum.ts', 'const single = voters.length === 1 && !isJoint(configuration)', 'const single = true'),
+    scenario: 'figure 8',
+    budget: { campaign: 1 },
+    found: /electability/
+  },
+  'the leader counts what its own disk does not have': {
+    changes: change('leader.ts', 'member === this.#raft.self ? this.#raft.log.durableEnd', 'member === this.#raft.self ? this.#raft.log.endOffset'),
+    scenario: 'two writers',
+    found: /durability/
+  },
+  'a follower acknowledges before its disk has it': {
+    changes: [
+      ...change('follower.ts', 'const endOffset = Math.min(this.#verified, log.durableEnd) as Offset\n    this.#acknowledged', 'const endOffset = this.#verified\n    this.#acknowledged'),
+      ...change('follower.ts', 'const pending = log.durableEnd < this.#verified', 'const pending = false')
+    ],
+    scenario: 'two writers',
+    budget: { propose: 1, crash: 1 },
+    found: /durability/
+  },
+  'a vote leaves before it is durable': {
+    changes: change('raft.ts', 'if (!this.#unsaved) return this.port.send(message)', 'return this.port.send(message)'),
+    scenario: 'two candidates',
+    budget: { crash: 1 },
+    found: /two leaders in one term|a term has one leader/
+  },
+  'two votes in one term': {
+    changes: change('raft.ts', 'const free = this.vote === message.from || (this.vote === nobody && this.leader === nobody)', 'const free = true'),
+    scenario: 'two candidates',
+    budget: {},
+    found: /two leaders in one term|a term has one leader/
+  },
+  'votes of an older term count': {
+    changes: change('raft.ts', 'if (message.term < this.term) return this.#refuseOldTerm(message)', 'if (message.term < this.term && message.kind !== \'voted\') return this.#refuseOldTerm(message)'),
+    scenario: 'a late vote',
+    budget: {},
+    found: /two leaders in one term|a term has one leader/
+  },
+  'whoever asks is voted for, whatever its log': {
+    changes: change('raft.ts', 'return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset >= this.log.endOffset)', 'return true'),
+    scenario: 'elections after a commit',
+    budget: { campaign: 1 },
+    found: /leader completeness/
+  },
+  'only the length of logs is compared': {
+    changes: change('raft.ts', 'return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset >= this.log.endOffset)', 'return endOffset >= this.log.endOffset'),
+    scenario: 'a long old log',
+    budget: { campaign: 1 },
+    found: /leader completeness|state-machine safety|what is committed is never cut/
+  },
+  'what an earlier leader\'s word made of the log counts in the next term': {
+    changes: change('raft.ts', 'if (term > this.term) this.#follower.begin()\n    this.term = term', 'this.term = term'),
+    scenario: 'two candidates and a lost entry',
+    budget: { propose: 1 },
+    found: /electability|durability/
+  },
+  'a follower believes its leader\'s high watermark about what it has not compared': {
+    changes: change('follower.ts', 'Math.min(this.#committed, this.#verified, this.#raft.log.durableEnd)', 'Math.min(this.#committed, this.#raft.log.durableEnd)'),
+    scenario: 'a divergent follower',
+    found: /state-machine safety/
+  },
+  'an append is not compared with what stands before it': {
+    changes: change('follower.ts', 'return log.termAt(offset - 1 as Offset) === previousTerm', 'return true'),
+    scenario: 'a divergent follower',
+    found: /log matching|safety|electability/
+  },
+  'what stands in the way of an append is kept': {
+    changes: change('follower.ts', 'if (log.termAt(from) !== term) return from', 'if (log.termAt(from) !== term) return none'),
+    scenario: 'a divergent follower',
+    found: /AssertionError|log matching|safety|electability/
+  },
+  'a leader goes on in its term after its log was cut': {
+    changes: change('raft.ts', 'if (this.#leading !== undefined) this.#leading.stepAside()\n    else if', 'if (this.role !== \'leader\') if'),
+    scenario: 'failing disks',
+    found: /log matching|safety|electability|durability/
+  },
+  'a candidate stays one after its log was cut': {
+    changes: change('raft.ts', 'else if (this.role !== \'follower\') this.becomeFollower(this.term, nobody)', ''),
+    scenario: 'a candidate with a failing disk',
+    budget: { campaign: 1, diskFailure: 1 },
+    found: /leader completeness/
+  },
+  'a lost acknowledgement is not asked for again': {
+    changes: change('leader.ts', 'progress.match === progress.matchBefore && progress.match < message.sentEnd', 'false'),
+    scenario: 'three writers',
+    found: /something is not committed|does not/,
+    stuck: true
+  },
+  'a restarted member with an empty log is not seen to be complete': {
+    changes: change('follower.ts', 'const verified = Math.max(this.#verified, log.startOffset) as Offset', 'const verified = this.#verified'),
+    scenario: 'elections by two',
+    budget: { campaign: 1, crash: 1 },
+    found: /does not sleep/,
+    stuck: true
+  },
+  'a leader that sleeps does not answer who woke': {
+    changes: change('raft.ts', 'if (this.#leading?.progress.has(message.from) === true) this.wake()', ''),
+    scenario: 'sleep',
+    found: /does not follow|nobody leads|does not sleep/,
+    stuck: true
+  }
+}
