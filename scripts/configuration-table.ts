@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { settingFlag, settingNames, settings, settingVariable } from '../src/base/config.ts'
+import { withoutEffect } from '../src/base/setting.ts'
 
 const page = 'docs/configuration.md'
 const [begin, end] = ['<!-- settings: begin (npm run docs:configuration writes this) -->', '<!-- settings: end -->']
@@ -9,7 +10,7 @@ const [begin, end] = ['<!-- settings: begin (npm run docs:configuration writes t
 export function settingsTable (): string {
   const rows = settingNames.map(name => {
     const { key, fallback, allowed, meaning, usedFrom } = settings[name]
-    const note = usedFrom === undefined ? '' : ` *Accepted; used from the ${usedFrom} release on.*`
+    const note = usedFrom === undefined ? '' : ` *Accepted; ${withoutEffect(usedFrom)}.*`
     return `| \`${key}\` | ${fallback === '' ? '(empty)' : `\`${fallback}\``} | ${meaning}.${note} | ${allowed} | \`${settingFlag(name)}\` \`${settingVariable(name)}\` |`
   })
   return ['| key | default | meaning | allowed | flag, variable |', '|---|---|---|---|---|', ...rows].join('\n')

@@ -114,7 +114,7 @@ class Reactor {
       metrics: this.#metrics,
       logger: this.#logger
     })
-    this.#replicas = new Replicas({ init, thread, chance: ports.chance, reader: this.#reader })
+    this.#replicas = new Replicas({ init, thread, chance: ports.chance, reader: this.#reader, metrics: this.#metrics })
     this.#partitions = new PartitionFactory({
       context, clock, logs: this.#logs, replicas: this.#replicas, scans: this.#scans, metrics: this.#metrics, logger: this.#logger
     })
@@ -174,6 +174,8 @@ class Reactor {
       idleMs: config.connectionIdleTimeoutMs,
       requestMemoryBytes: Math.floor(requestMemoryBytes / threads),
       autoCreateTopics: config.autoCreateTopics,
+      enableFollowerRead: config.enableFollowerRead,
+      wallMs: () => this.#ports.clock.wallMs(),
       brokerSettings: brokerSettings(config),
       topicDefaults: topicDefaults(config),
       partitionDirectory: (topicId, partition) => this.#logs.directory(topicId, partition)

@@ -4,6 +4,7 @@ import { Replica, type ReadEntries, type ReplicaTiming } from './actors/replica.
 import type { Effect } from './base/effect.ts'
 import type { BrokerConfig } from './base/config.ts'
 import type { GroupKey, MemberId, ThreadIndex } from './base/ids.ts'
+import { type MetricRow, metrics } from './base/metrics.ts'
 import type { Chance } from './base/prng.ts'
 import type { Log } from './log/log.ts'
 import type { SegmentReader } from './log/segment-reader.ts'
@@ -18,6 +19,7 @@ export interface ReplicasOptions {
   readonly thread: ThreadIndex
   readonly chance: Chance
   readonly reader: SegmentReader
+  readonly metrics: MetricRow
 }
 
 export class Replicas {
@@ -39,7 +41,7 @@ export class Replicas {
 
   /** @param lost  the log here is not what it was, see {@link Raft}; and what to do when it is again */
   make (group: GroupKey, log: Log, state: GroupState, lost?: { readonly recovered: Effect }): Replica {
-    const { init, thread, chance } = this.#options
+    const { init, thread, chance, metrics: row } = this.#options
     return new Replica({
       log,
       state,
@@ -51,6 +53,7 @@ export class Replicas {
       timing: this.#timing,
       limits: this.#limits,
       readEntries: this.#readerOf(log.directory),
+      onElection: () => row.add(metrics.elections),
       ...lost === undefined
         ? { forgetful: init.forgetful && log.config.flush !== 'always' ? 'maybe' as const : undefined }
         : { forgetful: 'surely' as const, recovered: lost.recovered }

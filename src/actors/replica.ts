@@ -70,6 +70,8 @@ export interface ReplicaOptions {
   readonly timing: ReplicaTiming
   readonly limits: RaftLimits
   readonly readEntries: ReadEntries
+  /** It stands for election. */
+  readonly onElection: () => void
   /** See {@link Raft}. */
   readonly forgetful?: 'maybe' | 'surely' | undefined
   /** Notes that this is over. */
@@ -110,6 +112,8 @@ export class Replica {
   #target: { readonly voters: readonly MemberId[], readonly learners: readonly MemberId[] } | undefined
   /** The term whose leadership was told the target. */
   #toldTerm = 0
+  /** What was durable when that was told last: others may count on it. */
+  #durableEnd = 0 as Offset
   /** The log begins anew, with this state. */
   #resetTo: Uint8Array | undefined
   readonly #port: RaftPort
@@ -304,6 +308,7 @@ export class Replica {
     const { log, state } = this
     if (this.#raft !== undefined) return
     const known = Math.max(term, log.lastTerm) as Term
+    this.#durableEnd = log.durableEndOffset
     const alone = this.electsItself
     const raft = this.#raft = new Raft({
       self: this.self,
@@ -355,9 +360,17 @@ export class Replica {
   #logMoved (message: LogMessage): LogEvent {
     const event = this.log.handle(message, this.#out)
     switch (event) {
-      case 'durable': this.#raft?.durable(); break
+      case 'durable':
+        this.#durableEnd = this.log.durableEndOffset
+        this.#raft?.durable()
+        break
       case 'cut':
         this.#resetTo = undefined // it did not come to that
+        // Unless each write is synced, a sync that fails takes back what was acknowledged before.
+        if (this.log.durableEndOffset < this.#durableEnd && this.#raft?.isOnlyVoter === false) {
+          this.#forgetful = true
+          this.#raft.forget()
+        }
         this.#wasCut()
         break
       case 'truncated':
@@ -376,6 +389,7 @@ export class Replica {
     const raft = this.#raft
     const { logEndOffset } = this.log
     const state = this.#resetTo
+    this.#durableEnd = this.log.durableEndOffset
     this.#resetTo = undefined
     if (state !== undefined) this.state.restore(state)
     this.#owner.truncated(logEndOffset)
@@ -410,7 +424,10 @@ export class Replica {
   #makePort (): RaftPort {
     return {
       send: message => this.#out.tell(this.#options.peers, { kind: 'raft-out', group: this.group, message } as Message),
-      persist: (term, vote) => this.#save({ term, vote }),
+      persist: (term, vote) => {
+        if (vote === this.self) this.#options.onElection()
+        this.#save({ term, vote })
+      },
       append: (batches, from) => this.#appendEntries(batches[0]!, from),
       appendLeaderChange: () => this.#appendControl(leaderChangeBatch(this.self, this.configuration.voters)),
       appendConfiguration: configuration => this.#appendControl(configurationBatch(configuration)),

@@ -19,7 +19,10 @@ export interface Setting<T = unknown> extends Kind<T> {
   /** Set when the broker takes the value and checks it, but does not use it before that release. */
   readonly usedFrom: Release | undefined
 }
-export type Release = 'cluster' | 'delivery'
+/** `never`: files written for go-queue have it, and there is nothing here that it could set. */
+export type Release = 'delivery' | 'never'
+/** For a user who sets it. */
+export const withoutEffect = (release: Release): string => release === 'never' ? 'has no effect' : `has no effect before the ${release} release`
 
 /** Brings a value into the form that `schema` checks. */
 const prepared = <T>(prepare: (value: unknown) => unknown, schema: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T> =>

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { type BrokerConfig, loadConfig, type SettingName, settingFlag, settingNames, settings } from '../base/config.ts'
+import { withoutEffect } from '../base/setting.ts'
 import { type Command, Option } from 'commander'
 import type { Broker } from '../broker.ts'
 import { readConfigFile } from './client-session.ts'
@@ -18,8 +19,8 @@ export function addBrokerFlags (command: Command): Command {
   for (const name of settingNames) {
     const { fallback, meaning, usedFrom } = settings[name]
     const isSwitch = typeof fallback === 'boolean'
-    const about = `${meaning.replaceAll('`', '')} (default: ${fallback === '' ? 'none' : String(fallback)}${usedFrom === undefined ? '' : `; used from the ${usedFrom} release on`})`
-    command.addOption(new Option(`${settingFlag(name)} ${isSwitch ? '[value]' : '<value>'}`, about).helpGroup(usedFrom === undefined ? 'Settings:' : 'Settings that are accepted but not used yet:'))
+    const about = `${meaning.replaceAll('`', '')} (default: ${fallback === '' ? 'none' : String(fallback)}${usedFrom === undefined ? '' : `; ${withoutEffect(usedFrom)}`})`
+    command.addOption(new Option(`${settingFlag(name)} ${isSwitch ? '[value]' : '<value>'}`, about).helpGroup(usedFrom === undefined ? 'Settings:' : 'Settings that are accepted and not used:'))
   }
   return command
 }
@@ -33,7 +34,7 @@ export async function runBroker (flags: Readonly<Record<string, unknown>>): Prom
   })
   for (const [name, from] of given) {
     const { key, usedFrom } = settings[name as SettingName]
-    if (usedFrom !== undefined) console.error(`ringmq: ${key} (from ${from}) is accepted but has no effect before the ${usedFrom} release`)
+    if (usedFrom !== undefined) console.error(`ringmq: ${key} (from ${from}) is accepted but ${withoutEffect(usedFrom)}`)
   }
   const { startBroker } = await import('../broker.ts')
   // A thread that cannot be ended would keep its partitions down: a service manager starts the process anew.

@@ -80,7 +80,7 @@ export function planDrain (assignments: readonly Assignment[], brokers: readonly
     const others = assignment.replicas.filter(id => id !== drained)
     const allowed = brokers.map(({ id }) => id).filter(id => !others.includes(id))
     if (allowed.length === 0) {
-      throw new PlanError(`${assignment.topic}/${assignment.partition} has ${assignment.replicas.length} replicas, and there are only ${brokers.length} other brokers; add one first`)
+      throw new PlanError(`${assignment.topic}/${assignment.partition} has replicas on brokers ${assignment.replicas.join(', ')}, and no other broker is left to take one; add one first`)
     }
     return { assignment, others, allowed, to: allowed[0]!, leads: assignment.replicas[0] === drained }
   })

@@ -83,22 +83,27 @@ export class BlockPool {
 
   /** Returns an empty, pinned block. Never fails. */
   take (holder: BlockHolder): Block {
-    let block = this.#free.pop()
+    let block = this.#free.pop() ?? this.#takeOldest()
     if (block === undefined) {
-      if (this.#blocks >= this.#blocksMax && this.#oldest !== undefined && !this.#isLent(this.#oldest)) {
-        block = this.#oldest
-        this.#unlink(block)
-        block.holder!.blockLost(block)
-      } else {
-        this.#blocks++
-        block = new Block(this.blockBytes)
-      }
+      this.#blocks++
+      block = new Block(this.blockBytes)
     }
+    // One made when all were pinned or lent is not kept once they are not.
+    if (this.#blocks > this.#blocksMax && this.#takeOldest() !== undefined) this.#blocks--
     block.used = 0
     block.firstAt = block.firstOffset = block.wholeEnd = block.wholeEndOffset = -1
     block.next = undefined
     block.lentIn = -1
     block.holder = holder
+    return block
+  }
+
+  /** Takes the oldest retired block from its log, when there are as many blocks as there may be. */
+  #takeOldest (): Block | undefined {
+    const block = this.#oldest
+    if (block === undefined || this.#blocks < this.#blocksMax || this.#isLent(block)) return undefined
+    this.#unlink(block)
+    block.holder!.blockLost(block)
     return block
   }
 

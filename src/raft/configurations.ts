@@ -57,12 +57,6 @@ export class Configurations {
     return true
   }
 
-  /** The log begins anew, behind `entry`: what was here of it is not the leader's, or is older. */
-  reset (entry: ConfigurationEntry): void {
-    this.#entries = [entry]
-    this.version++
-  }
-
   /** Everything below `highWatermark` is committed: only the last one of that is still needed. */
   commit (highWatermark: Offset): void {
     while (this.#entries.length > 1 && this.#entries[1]!.offset < highWatermark) {

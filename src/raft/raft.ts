@@ -13,7 +13,7 @@
  * A message may be late, doubled, reordered or lost: an older term makes it void, and within a term acknowledgements only
  * ever claim more, while what does not fit is answered with where the log here ends.
  *
- * Source: Ongaro and Ousterhout 2014; Ongaro 2014 (pre-vote 9.6, transfer 3.10, read index 6.4, joint consensus 4.3).
+ * Source: Ongaro and Ousterhout 2014; Ongaro 2014 (pre-vote 9.6, transfer 3.10, read index 6.4, joint consensus 4.3, campaigns of who is removed 4.2.2).
  */
 import { assert } from '../base/assert.ts'
 import type { MemberId, Offset, Term } from '../base/ids.ts'
@@ -109,6 +109,7 @@ export class Raft {
     this.term = options.term
     this.vote = options.vote
     this.highWatermark = options.highWatermark
+    this.configurations.commit(options.highWatermark)
     this.#forgetfulTicks = options.forgetful === undefined ? 0 : options.forgetful === 'surely' ? Infinity : forgetfulTimeouts * options.timing.electionTicks
     this.#drawTimeout()
   }
@@ -305,6 +306,11 @@ export class Raft {
     this.configurations.commit(end)
   }
 
+  /** Some of what was acknowledged here is lost: see `forgetful`, `maybe`. */
+  forget (): void {
+    this.#forgetfulTicks = forgetfulTimeouts * this.timing.electionTicks
+  }
+
   /** This voter holds everything that was committed when it began to listen: it may vote again. */
   caughtUp (): void {
     this.#forgetfulTicks = 0
@@ -316,8 +322,12 @@ export class Raft {
 
   // ---- elections
 
+  /**
+   * Also who is no voter any more, while that is not known to be committed: its log may be the longest, and those who do not have its
+   * end yet need its vote. It counts for nothing in its own election.
+   */
   get #mayLead (): boolean {
-    return isVoter(this.configurations.current, this.self) && this.log.writable && !this.forgetful
+    return this.log.writable && !this.forgetful && this.configurations.entries.some(({ configuration }) => isVoter(configuration, this.self))
   }
 
   /** A leader is there: who asks for votes now was only cut off from it. */

@@ -122,6 +122,7 @@ export const cases: Readonly<Record<string, Case>> = {
       disk.fill()
       if (round.survivesOne) await round.goesOn()
       await round.pause(1000, 3000)
+      await round.cluster.eventually('the broker says that its disk is full', 20_000, async () => round.cluster.nodes[index]!.process!.errors.includes('ENOSPC'))
       disk.empty()
       await round.recover()
       await round.goesOn()

@@ -72,14 +72,14 @@ export class FakeEtcd implements EtcdPort {
   #call<T> (work: () => T): Promise<T> {
     const { world } = this
     return new Promise((resolve, reject) => {
-      world.later(world.network.delayMs(), () => {
+      world.later(world.network.delayMs('etcd'), () => {
         if (this.down) {
           world.later(1, () => reject(new Error('127.0.0.1:2379: connection refused')))
           return
         }
         const result = work()
         const lost = world.chance.next() < this.forgetful
-        world.later(lost ? 5000 : world.network.delayMs(), () => lost ? reject(new Error('127.0.0.1:2379: no answer within 5000 ms')) : resolve(result))
+        world.later(lost ? 5000 : world.network.delayMs('etcd'), () => lost ? reject(new Error('127.0.0.1:2379: no answer within 5000 ms')) : resolve(result))
       })
     })
   }

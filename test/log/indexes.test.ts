@@ -81,6 +81,24 @@ t.test('leader epochs: starts, ends, cuts', async t => {
   t.equal(epochs.lastTerm, 4)
 })
 
+t.test('leader epochs of a log that begins anew', async t => {
+  const epochs = new LeaderEpochs()
+  for (const [term, start] of [[1, 0], [3, 10]] as const) epochs.assign(term as Term, start as Offset)
+  const { version } = epochs
+  epochs.restart(5 as Term, 20 as Offset)
+  t.not(epochs.version, version, 'it is to be written')
+  t.same([epochs.termAt(18 as Offset), epochs.termAt(19 as Offset), epochs.lastTerm], [undefined, 5, 5])
+  t.same([epochs.endOf(4 as Term, 20 as Offset), epochs.endOf(5 as Term, 20 as Offset)], [undefined, { term: 5, endOffset: 20 }])
+  epochs.truncate(20 as Offset)
+  t.equal(epochs.termAt(19 as Offset), 5, 'an empty log that is cut at its end knows it still')
+  epochs.assign(5 as Term, 20 as Offset)
+  epochs.assign(6 as Term, 23 as Offset)
+  t.same(epochs.endOf(5 as Term, 30 as Offset), { term: 5, endOffset: 23 })
+  t.same(LeaderEpochs.decode(epochs.encode()).entries, epochs.entries)
+  epochs.restart(0 as Term, 0 as Offset)
+  t.same([epochs.entries, epochs.lastTerm], [[], 0], 'nothing is before the beginning')
+})
+
 t.test('file names', async t => {
   t.equal(offsetName(42), '00000000000000000042')
   t.equal(offsetOfName('00000000000000000042.log', 'log'), 42)

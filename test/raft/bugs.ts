@@ -123,5 +123,39 @@ export const bugs: Readonly<Record<string, Bug>> = {
     scenario: 'sleep',
     found: /does not follow|nobody leads|does not sleep/,
     stuck: true
+  },
+  'the outgoing voters are not asked what is committed': {
+    changes: change('quorum.ts', 'if (isJoint(configuration)) end = Math.min(end, quorumEnd(outgoing.map(durableEnd))) as Offset', ''),
+    scenario: 'joint consensus',
+    found: /electability/
+  },
+  'the outgoing voters are not asked who leads': {
+    changes: change('configuration.ts', ' && (!isJoint(configuration) || majority(configuration.outgoing, agrees))', ''),
+    scenario: 'two candidates in joint consensus',
+    found: /two leaders in one term|a term has one leader/
+  },
+  'voters change without joint consensus': {
+    changes: change('membership.ts', 'outgoing: voters, learners: target', 'outgoing: [], learners: target'),
+    scenario: 'joint consensus',
+    found: /electability/
+  },
+  'joint consensus is left before it is committed': {
+    changes: change('membership.ts', '!configurations.isCommitted(raft.highWatermark) || ', ''),
+    scenario: 'joint consensus',
+    found: /electability/
+  },
+  'a voter that has forgotten votes all the same': {
+    changes: [
+      ...change('raft.ts', 'const granted = message.term > this.term && !this.forgetful && ', 'const granted = message.term > this.term && '),
+      ...change('raft.ts', 'const granted = free && !this.forgetful && ', 'const granted = free && '),
+      ...change('raft.ts', 'const vote = message.kind === \'vote\' && !this.forgetful && ', 'const vote = message.kind === \'vote\' && ')
+    ],
+    scenario: 'a voter that has forgotten',
+    found: /leader completeness/
+  },
+  'a voter that has forgotten believes a mark that its leader has not established': {
+    changes: change('follower.ts', 'if (log.termAt(leadersHighWatermark - 1 as Offset) !== term) return', ''),
+    scenario: 'a voter that has forgotten',
+    found: /electability/
   }
 }

@@ -25,7 +25,7 @@ export interface MemberOptions {
 
 export interface HardState { readonly term: Term, readonly vote: MemberId }
 interface Load { readonly to: MemberId, readonly offset: Offset, readonly endOffset: Offset, readonly bytesMax: number }
-interface Reset { readonly offset: Offset, readonly previousTerm: Term, readonly configuration: ConfigurationEntry }
+interface Reset { readonly offset: Offset, readonly previousTerm: Term, readonly entries: readonly ConfigurationEntry[] }
 
 export const defaultOptions: MemberOptions = {
   configuration: votersOnly([]),
@@ -33,9 +33,6 @@ export const defaultOptions: MemberOptions = {
   limits: { inflightBytesMax: 10_000, messageBytesMax: 1_000 },
   machine: { Raft, Configurations }
 }
-
-/** What stands in `reset-log` for the state of the owner. */
-const states = new WeakMap<Uint8Array, ConfigurationEntry>()
 
 export class Member implements RaftPort {
   readonly self: MemberId
@@ -64,7 +61,7 @@ export class Member implements RaftPort {
 
   start (highWatermark: Offset, forgetful?: 'maybe' | 'surely'): Raft {
     const { timing, limits, machine } = this.options
-    const entries = [this.base, ...this.log.batches.filter(batch => batch.kind === 'configuration').map(batch => ({ offset: batch.base, configuration: batch.configuration! }))]
+    const entries = [this.base, ...this.log.batches.filter(batch => batch.kind === 'configuration' && batch.base > this.base.offset).map(batch => ({ offset: batch.base, configuration: batch.configuration! }))]
     const configurations = new machine.Configurations(entries)
     const { voters, outgoing } = configurations.current
     const single = voters.length === 1 && outgoing.length === 0 && voters[0] === this.self
@@ -123,16 +120,14 @@ export class Member implements RaftPort {
   }
 
   stateAt (offset: Offset): Uint8Array {
-    const bytes = new Uint8Array(8)
-    const inLog = this.raft.configurations.entries.findLast(entry => entry.offset < offset)
-    states.set(bytes, inLog ?? this.base)
-    return bytes
+    // The first one is committed, wherever it stands.
+    return new TextEncoder().encode(JSON.stringify(this.raft.configurations.entries.filter((entry, index) => index === 0 || entry.offset < offset)))
   }
 
   reset (offset: Offset, previousTerm: Term, state: Uint8Array): void {
     assert(this.log.writable, 'nothing else is going on')
     this.log.writable = false
-    this.resetting = { offset, previousTerm, configuration: states.get(state)! }
+    this.resetting = { offset, previousTerm, entries: JSON.parse(new TextDecoder().decode(state)) as ConfigurationEntry[] }
   }
 
   random (): number { return this.options.random?.() ?? (this.self * 3 % 8) / 8 }
@@ -170,12 +165,12 @@ export class Member implements RaftPort {
 
   wasReset (): void {
     if (this.resetting === undefined) return
-    const { offset, previousTerm, configuration } = this.resetting
+    const { offset, previousTerm, entries } = this.resetting
     this.resetting = undefined
     this.log.resetTo(offset, previousTerm)
     this.log.writable = true
-    this.base = configuration
-    this.raft.configurations.reset(configuration)
+    this.base = entries.at(-1)!
+    this.raft.configurations.replace(entries)
     this.raft.wasReset()
   }
 
@@ -250,7 +245,8 @@ export class Member implements RaftPort {
 
   /** Retention gives up what ends at or before `start`; the newest configuration below it is kept in mind. */
   retainFrom (start: Offset): void {
-    this.base = this.raft.configurations.entries.findLast(entry => entry.offset < start) ?? this.base
+    const last = this.log.batches.findLast(({ configuration, base }) => configuration !== undefined && base < start)
+    if (last !== undefined) this.base = { offset: last.base, configuration: last.configuration! }
     this.log.startAt(start)
   }
 }

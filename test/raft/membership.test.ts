@@ -217,6 +217,32 @@ t.test('a leader whose disk fails under a configuration change forgets it, and n
   for (const id of [1, 2, 3]) t.equal(currentOf(group, id), 'voters 1,2,3')
 })
 
+t.test('thesis 4.2.2: who is removed by what is not committed may be the only one with the longest log, and leads once more', async t => {
+  const group = groupOf([1, 2], 2)
+  group.at(1).propose('a')
+  group.settle()
+  group.leader!.raft.leading!.setTarget({ voters: ids(1), learners: ids(2) })
+  group.at(1).synced()
+  group.collect()
+  for (let i = 0; i < 10 && history(group, 1).length < 2; i++) {
+    for (const message of group.bag.splice(0)) group.deliver(message)
+    group.at(2).work()
+    group.collect()
+  }
+  t.same(history(group, 1), ['voters 1 outgoing 1,2 learners 2', 'voters 1 learners 2'])
+  group.at(1).propose('after it')
+  group.collect()
+  for (const message of group.bag.splice(0)) group.deliver(message)
+  t.equal(currentOf(group, 2), 'voters 1 learners 2')
+  group.at(1).restart()
+  t.equal(currentOf(group, 1), 'voters 1 outgoing 1,2 learners 2', 'the leader lost it: it needs the vote of 2')
+  group.at(2).work()
+  group.run(100)
+  t.equal(currentOf(group, 1), 'voters 1 learners 2')
+  t.equal(group.leader?.self, 1)
+  t.equal(textsOf(group.at(1)).at(-1), 'after it')
+})
+
 t.test('a follower that begins anew has the configuration of what it skipped', async t => {
   const group = groupOf([1, 2], 4)
   group.at(1).propose('a')
@@ -268,7 +294,7 @@ t.test('configurations: the newest counts, those that may count again are kept',
   t.ok(configurations.isCommitted(at(7)))
   configurations.truncate(at(0))
   t.equal(configurations.current, second, 'what is committed stays')
-  configurations.reset({ offset: at(9), configuration: third })
+  configurations.replace([{ offset: at(9), configuration: third }])
   t.equal(configurations.current, third)
   t.equal(configurations.offset, 9)
   t.throws(() => new Configurations([]), { name: 'AssertionError' })

@@ -6,8 +6,8 @@
  */
 import type { MemberId, Offset } from '../../src/base/ids.ts'
 import type { RaftMessage } from '../../src/raft/messages.ts'
+import { check, type Memory, nothing, see, type Seen } from './invariants.ts'
 import { Group, type Member } from './kit.ts'
-import type { Batch } from './memory-log.ts'
 import { cloneMember, keyOf, stateOf } from './state.ts'
 
 /** How often each of these may happen on one way; what is not named does not happen. */
@@ -40,8 +40,10 @@ export interface Exploration {
   readonly termMax?: number
   /** Also answers of terms that their receiver has durably left stay on their way: it drops them, and that is shown with this. */
   readonly keepsOldAnswers?: boolean
-  /** The members change: what is checked by counting a majority of them does not hold. */
+  /** The members change, or somebody has lost something: what is committed is not always on the disks of a majority of all. */
   readonly changing?: boolean
+  /** What was committed before, and is not seen any more where it begins. */
+  readonly memory?: Memory
   /** Called with some of the states, each a group of its own: whether it can come to rest well. */
   readonly sample?: { readonly every: number, readonly check: (group: Group) => string | undefined }
 }
@@ -56,14 +58,8 @@ export interface Outcome {
   readonly violation: { readonly what: string, readonly trace: readonly string[], readonly members: readonly string[] } | undefined
 }
 
-interface Known {
+interface Known extends Seen {
   readonly member: Member
-  readonly leads: boolean
-  readonly term: number
-  readonly highWatermark: number
-  readonly start: number
-  readonly batches: readonly Batch[]
-  readonly durable: number
   readonly results: Map<string, Result>
 }
 
@@ -71,12 +67,6 @@ interface Result {
   readonly to: number
   readonly sent: readonly number[]
   readonly failure: string | undefined
-}
-
-/** What must hold over the whole way: who led in which term, and what was ever committed, with the term it was first seen in. */
-interface Memory {
-  readonly leaders: ReadonlyArray<readonly [term: number, member: number]>
-  readonly committed: ReadonlyArray<readonly [batch: Batch, term: number]>
 }
 
 interface State {
@@ -129,7 +119,7 @@ class Explorer {
     })
     const first = this.#add(
       [...group.members.values()].map(member => this.#number(cloneMember(member))), group.bag.map(message => this.#messageNumber(message)),
-      left, this.#remember({ leaders: [], committed: [] }), -1, () => 'start')
+      left, this.#remember(this.#exploration.memory ?? nothing), -1, () => 'start')
     if (typeof first === 'string') return outcome(0, false, { what: first, trace: [], members: [] })
     frontier.push(first!)
     for (let depth = 0; depth < depthMax; depth++) {
@@ -176,10 +166,7 @@ class Explorer {
     const key = stateOf(member)
     let number = this.#numbers.get(key)
     if (number === undefined) {
-      const { raft, log } = member
-      number = this.#known.push({
-        member, leads: raft.role === 'leader', term: raft.term, highWatermark: raft.highWatermark, start: log.startOffset, batches: log.batches, durable: log.durableEnd, results: new Map()
-      }) - 1
+      number = this.#known.push({ ...see(member), member, results: new Map() }) - 1
       this.#numbers.set(key, number)
     }
     return number
@@ -292,7 +279,9 @@ class Explorer {
     const group = `${members.join()};${memory}`
     let remembered = this.#checked.get(group)
     if (remembered === undefined) {
-      remembered = this.#check(members, this.#memories[memory]!)
+      const before = this.#memories[memory]!
+      const after = check(members.map(number => this.#known[number]!), before, this.#exploration.changing === true)
+      remembered = typeof after === 'string' ? after : after === before ? memory : this.#remember(after)
       this.#checked.set(group, remembered)
     }
     if (typeof remembered === 'string') return remembered
@@ -310,48 +299,6 @@ class Explorer {
     const { member } = this.#known[members[this.#receivers[message]!]!]!
     return term < member.saved.term && term < member.raft.term
   }
-
-  #check (numbers: readonly number[], memory: Memory): number | string {
-    const members = numbers.map(number => this.#known[number]!)
-    let { leaders, committed } = memory
-    members.forEach(({ leads, term }, at) => {
-      if (leads && !leaders.some(([of, member]) => of === term && member === this.#ids[at])) leaders = [...leaders, [term, this.#ids[at]!]]
-    })
-    if (new Set(leaders.map(([term]) => term)).size < leaders.length) return 'election safety: two leaders in one term'
-    for (const { batches, highWatermark, term } of members) {
-      for (const batch of batches) {
-        if (batch.end > highWatermark) break
-        const known = committed.find(([{ base }]) => base === batch.base)?.[0]
-        if (known === undefined) committed = [...committed, [batch, term]]
-        else if (known !== batch) return `state-machine safety: ${known.key} and ${batch.key} are committed`
-      }
-    }
-    for (const { leads, term, start, batches } of members) {
-      if (leads && committed.some(([batch, since]) => since < term && !holds(start, batches, batch))) return 'leader completeness: a leader lacks what was committed before'
-    }
-    if (this.#exploration.changing !== true) {
-      const what = committed.map(([batch]) => whoWouldLose(members, batch)).find(found => found !== undefined)
-      if (what !== undefined) return what
-    }
-    return this.#logsMatch(members) ? memory.leaders === leaders && memory.committed === committed ? this.#remember(memory) : this.#remember({ leaders, committed }) : 'log matching: same offset and term, and something else there or before'
-  }
-
-  #logsMatch (members: readonly Known[]): boolean {
-    for (let i = 0; i < members.length; i++) {
-      for (let j = i + 1; j < members.length; j++) {
-        const left = members[i]!.batches
-        const right = members[j]!.batches
-        let at = left.length - 1
-        let other = right.length - 1
-        while (at >= 0 && other >= 0 && (left[at]!.base !== right[other]!.base || left[at]!.term !== right[other]!.term)) {
-          if (left[at]!.base >= right[other]!.base) at--
-          else other--
-        }
-        for (; at >= 0 && other >= 0; at--, other--) if (left[at] !== right[other]) return false
-      }
-    }
-    return true
-  }
 }
 
 const isAnswer: ReadonlySet<string> = new Set(['pre-voted', 'voted', 'entries-appended', 'heartbeat-answered', 'timeout-now'])
@@ -367,27 +314,6 @@ function tried (act: () => string | undefined | void): string | undefined {
 function failDisk (member: Member): void {
   member.failDisk()
   member.ready()
-}
-
-/** What retention has given up was committed before. */
-function holds (start: number, batches: readonly Batch[], batch: Batch): boolean {
-  return batch.base < start || batches.includes(batch)
-}
-
-/** What is committed is on the disks of a majority, and no member without it has a log that a majority would vote for. */
-function whoWouldLose (members: readonly Known[], batch: Batch): string | undefined {
-  const majority = (members.length >> 1) + 1
-  const holders = members.filter(({ start, batches, durable }) => holds(start, batches, batch) && batch.end <= durable)
-  if (holders.length < majority) return `durability: ${batch.key} is committed, and not on the disks of a majority`
-  for (const { start, batches } of members) {
-    if (holds(start, batches, batch)) continue
-    const last = batches.at(-1)
-    const votes = members.filter(other => {
-      const theirs = other.batches.findLast(batch => batch.end <= other.durable)
-      return (last?.term ?? 0) > (theirs?.term ?? 0) || ((last?.term ?? 0) === (theirs?.term ?? 0) && (last?.end ?? 0) >= (theirs?.end ?? 0))
-    })
-    if (votes.length >= majority) return `electability: who lacks ${batch.key}, which is committed, could be elected`
-  }
 }
 
 function nextEnd ({ log }: Member): Offset {

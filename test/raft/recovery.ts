@@ -5,6 +5,17 @@ import type { Group } from './kit.ts'
 /** Elections that nobody wins are rare when timeouts differ: so many timeouts are enough. */
 const timeouts = 20
 
+/** For the model: looks at one of `every` so many states, half of them with all that was on its way lost. */
+export function samples (every: number): { readonly every: number, readonly check: (group: Group) => string | undefined } {
+  return {
+    every,
+    check: group => {
+      if (group.bag.length % 2 === 1) group.bag = []
+      return whatIsLeftUndone(group)
+    }
+  }
+}
+
 /** @returns what is not as it should be */
 export function whatIsLeftUndone (group: Group, seed = 1): string | undefined {
   const chance = seededChance(seed)
@@ -43,8 +54,8 @@ function unrest (group: Group): string | undefined {
   for (const id of [...voters, ...learners]) {
     const { raft, log } = group.members.get(id)!
     if (raft.term !== leader.raft.term || raft.leader !== leader.self) return `${id} does not follow`
-    // An empty log has nothing to say about what an older leader left.
-    if (log.durableEnd < end || (log.endOffset !== end && end > 0)) return `${id} has another log`
+    // A leader that has not written in its term says nothing about what an older one left behind the end of its own log.
+    if (log.durableEnd < end || (log.endOffset !== end && leader.log.lastTerm === leader.raft.term)) return `${id} has another log`
     if (raft.highWatermark !== end) return `${id} does not know what is committed`
     if (!raft.quiescent) return `${id} does not sleep`
   }

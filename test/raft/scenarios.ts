@@ -1,7 +1,8 @@
 /** Where the model begins, and what may happen from there: each shows some part of the machine within few steps. */
 import { assert } from '../../src/base/assert.ts'
-import type { MemberId, Term } from '../../src/base/ids.ts'
+import type { MemberId, Offset, Term } from '../../src/base/ids.ts'
 import { type GroupOptions, Group, type Machine } from './kit.ts'
+import { check, type Memory, nothing, see } from './invariants.ts'
 import type { Exploration } from './model.ts'
 
 export type Scenario = Pick<Exploration, 'group' | 'budget'> & Partial<Exploration>
@@ -161,6 +162,38 @@ export const scenarios: Readonly<Record<string, (machine: Machine) => Scenario>>
     return { group, budget: { tick: 3, campaign: 1, crash: 1 }, bagMax: 4, changing: true }
   },
 
+  /** Two of three voters are to be replaced at once: neither the old nor the new majority may decide alone. */
+  'joint consensus': machine => {
+    const group = fiveOfWhich(machine)
+    group.at(1).raft.leading!.setTarget({ voters: [1, 4, 5] as MemberId[], learners: [] })
+    group.collect()
+    return { group, budget: { tick: 1 }, bagMax: 6, changing: true }
+  },
+
+  /** The same, and the new voters have the entry about it while the old have not: one of each wants to lead. */
+  'two candidates in joint consensus': machine => {
+    const group = fiveOfWhich(machine)
+    group.at(1).raft.leading!.setTarget({ voters: [1, 4, 5] as MemberId[], learners: [] })
+    group.settle(message => message.to === 4 || message.to === 5)
+    candidates(group, 2, 4)
+    return { group, budget: {}, bagMax: 8, changing: true }
+  },
+
+  /** A voter has lost what it had acknowledged; who leads again does not know what it once had committed. */
+  'a voter that has forgotten': machine => {
+    const group = led([1, 2, 3], { ...clockless, machine })
+    group.at(1).propose('a')
+    group.settle()
+    for (const text of ['b', 'c']) group.at(1).propose(text)
+    group.settle(message => message.to !== 3)
+    const memory = check([...group.members.values()].map(see), nothing, true) as Memory
+    group.at(2).restart({ forgetful: 'surely', lost: 1 as Offset })
+    group.at(1).restart({ highWatermark: 1 as Offset })
+    group.at(1).raft.campaign()
+    group.settle(message => message.to !== 2 && !(message.kind === 'append-entries' && message.batches.length > 0))
+    return { group, budget: { campaign: 1, tick: 2 }, bagMax: 5, changing: true, memory }
+  },
+
   /** A follower whose log ends before the leader's begins. */
   reset: machine => {
     const group = new Group([1, 2, 3], { ...clockless, machine })
@@ -181,4 +214,14 @@ function candidates (group: Group, ...ids: readonly number[]): void {
   for (const id of ids) group.at(id).raft.tick() // asks once more
   group.collect()
   assert(group.bag.some(({ kind, from }) => kind === 'vote' && from === ids[0]) && group.bag.some(({ kind, from }) => kind === 'vote' && from === ids[1]), 'both stand for election')
+}
+
+/** Three voters and two learners that hold everything; 1 leads. */
+function fiveOfWhich (machine: Machine): Group {
+  const group = new Group([1, 2, 3, 4, 5], { ...clockless, machine, configuration: { voters: [1, 2, 3] as MemberId[], outgoing: [], learners: [4, 5] as MemberId[] } })
+  group.elect(1)
+  group.at(1).propose('a')
+  group.settle()
+  group.run(4)
+  return group
 }

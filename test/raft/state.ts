@@ -47,7 +47,7 @@ export function stateOf (member: Member): string {
   const { log, raft, saved, saving, truncating, resetting, loads, base, crashed } = member
   const parts = [
     `${member.self}`, `${crashed}`, `${saved.term}/${saved.vote}`, saving === undefined ? '' : `${saving.term}/${saving.vote}`, `${truncating ?? ''}`,
-    resetting === undefined ? '' : `${resetting.offset}@${resetting.previousTerm}`, JSON.stringify(loads), JSON.stringify(base),
+    resetting === undefined ? '' : `${resetting.offset}@${resetting.previousTerm} ${JSON.stringify(resetting.entries)}`, JSON.stringify(loads), JSON.stringify(base),
     `${log.startOffset},${log.endOffset},${log.durableEnd},${log.writable},${log.memoryStart}`, JSON.stringify(log.epochs), log.batches.map(batch => batch.key).join('|')
   ]
   write(raft, parts, new Set<unknown>([raft]))
@@ -88,6 +88,6 @@ function writeInflights ({ _ends, _sizes, _head, _count }: Fields, parts: string
 export function keyOf (message: RaftMessage): string {
   return Object.entries(message).map(([key, value]: [string, unknown]) => {
     if (key === 'batches') return (value as Uint8Array[]).map(bytes => batchOf(bytes).key).join('|')
-    return key === 'state' ? '' : String(value)
+    return key === 'state' ? new TextDecoder().decode(value as Uint8Array) : String(value)
   }).join(' ')
 }

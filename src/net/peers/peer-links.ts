@@ -5,7 +5,7 @@
  * ```
  *  raft-out, controller-out --> Outgoing (one for each peer) --> SendQueue --turn end--> connection     (to one thread of the peer)
  *  raft-in to the group's actor, controller-in  <-- frame <-- Incoming (one for each thread of each peer) <-- connection
- *  peer-status to all groups, member-status     <-- Liveness <-- answers to beats                       (thread 0 only)
+ *  peer-status to all groups, member-status     <-- Peers, Liveness <-- answers to beats                (thread 0 only)
  * ```
  * Connections go one way: an answer travels over the other side's own. So a message between two groups' actors goes from any
  * thread to any thread, in order as long as the connection lives. Nothing is promised beyond that: messages are dropped when
@@ -13,52 +13,31 @@
  */
 import type { SubscribePeers } from '../../actors/controller/messages.ts'
 import type {
-  ControllerIn, ControllerOut, GroupsChanged, MemberStatus, PeerAddress, PeersChanged, PeersMessage, PeerStatus, RaftIn, RaftOut
+  ControllerIn, ControllerOut, GroupsChanged, MemberStatus, PeersChanged, PeersMessage, PeerStatus, RaftIn, RaftOut
 } from '../../actors/peers/messages.ts'
-import { formatAddress } from '../../base/address.ts'
 import type { Message } from '../../base/effect.ts'
 import type { MemberId } from '../../base/ids.ts'
-import { type MetricRow, metrics, type peerDropReasons } from '../../base/metrics.ts'
+import { type MetricRow, metrics } from '../../base/metrics.ts'
 import { decodeForeign, encode } from '../../base/msgpack.ts'
 import { ProtocolError } from '../../protocol/protocol-error.ts'
-import type { Reader } from '../../protocol/reader.ts'
 import { groupKeyBytes, raftMessageBytes, readRaftMessage, writeRaftMessage } from '../../raft/wire.ts'
-import type { Actor, Outbox, Reply, TimerId } from '../../runtime/actor.ts'
-import { FramePool } from '../frame-pool.ts'
+import type { Actor, Outbox, Reply } from '../../runtime/actor.ts'
 import { Complaints } from './complaints.ts'
-import { beatFrame, FrameKey, type Hello, lengthBytes, prefixBytes, protocolVersionMax, protocolVersionMin, Purpose, Refusal, refusalNames, writePrefix } from './frames.ts'
+import { FrameKey, lengthBytes, prefixBytes, Refusal, refusalNames, writePrefix } from './frames.ts'
 import { GroupTable } from './group-table.ts'
-import { beatMs, Liveness } from './liveness.ts'
+import { beatMs } from './liveness.ts'
 import { OpenJoins } from './open-joins.ts'
-import { Outgoing, type OutgoingHost } from './outgoing.ts'
+import type { Outgoing } from './outgoing.ts'
 import type { PeerLinksOptions, PeerLinksParts } from './peer-links-options.ts'
+import { Drop, type LinkTimer, Peers } from './peers.ts'
 import { type Identity, type Incoming, Reception, type ReceptionHost } from './reception.ts'
-import type { SendLimits } from './send-queue.ts'
 import type { FrameConnection, FrameHandler, TransportListener } from './transport.ts'
 
 export { peerLimits, type PeerLimits, type PeerLinksOptions, type PeerLinksParts } from './peer-links-options.ts'
 
 const sweepMs = 1000
 const subscribeMs = 250
-/** A connection that brings no answers for so long may lead to a thread that stands still: another one is made, before the peer is given up. */
-const beatHurryMs = 250
-/** Once that did not help: not more often than this. */
-const beatRenewMs = 2000
-const bulkChunkBytes = 64 * 1024
-const beatChunkBytes = 4 * 1024
-const beatBytes = prefixBytes + 8
 
-interface Peer {
-  readonly address: PeerAddress
-  readonly bulk: Outgoing
-  /** On the thread that judges. */
-  readonly beat: Outgoing | undefined
-  /** When it was last said to be gone. */
-  downAt: number
-}
-
-/** Never leaves this actor, so it may hold a function. */
-interface LinkTimer extends Message { readonly kind: 'link-timer', readonly due: () => void }
 interface Sweep extends Message { readonly kind: 'sweep' }
 interface BeatDue extends Message { readonly kind: 'beat-due' }
 interface SubscribeAgain extends Message { readonly kind: 'subscribe-again' }
@@ -66,12 +45,8 @@ const sweep: Sweep = { kind: 'sweep' }
 const beatDue: BeatDue = { kind: 'beat-due' }
 const subscribeAgain: SubscribeAgain = { kind: 'subscribe-again' }
 
-const Drop = { unsent: 0, closed: 1, lost: 2, 'no-group': 3, 'no-peer': 4, 'too-large': 5 } as const satisfies Record<(typeof peerDropReasons)[number], number>
-
-export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHost {
+export class PeerLinks implements Actor<PeersMessage>, ReceptionHost {
   readonly identity: Identity
-  readonly pool: FramePool
-  readonly sendLimits: SendLimits
   readonly #frameBytesMax: number
   readonly #options: PeerLinksOptions
   readonly #parts: PeerLinksParts
@@ -79,9 +54,7 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
   readonly #reception: Reception
   readonly #complaints: Complaints
   readonly #groups = new GroupTable()
-  readonly #peers = new Map<MemberId, Peer>()
-  /** On the thread that judges. */
-  readonly #liveness: Liveness | undefined
+  readonly #peers: Peers
   readonly #joins: OpenJoins
   #dirty: Outgoing[] = []
   #subscribed = false
@@ -95,13 +68,11 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
     this.#parts = parts
     this.#metrics = parts.metrics
     this.identity = options.identity
-    this.pool = new FramePool(options.limits.sendMemoryBytes)
-    this.sendLimits = options.limits.send
     this.#frameBytesMax = options.limits.frameBytesMax
     this.#reception = new Reception(this, options.limits)
     this.#complaints = new Complaints(parts.logger)
     this.#joins = new OpenJoins(parts.chance.uint32())
-    if (options.thread === 0) this.#liveness = new Liveness(this.now, (member, up) => this.#tellStatus(member, up))
+    this.#peers = new Peers(options, parts, this.#complaints, status => this.#tellStatus(status))
   }
 
   /** Listens, and returns the actor. @throws the system's error when the port cannot be had */
@@ -116,9 +87,10 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
 
   started (out: Outbox): void {
     this.#out = out
+    this.#peers.start(out)
     out.timer(sweepMs, sweep)
     this.#subscribe(out)
-    if (this.#liveness !== undefined) out.timer(beatMs, beatDue)
+    if (this.#peers.judges) out.timer(beatMs, beatDue)
   }
 
   receive (message: PeersMessage | Message, out: Outbox, now: number): void {
@@ -128,8 +100,11 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
       case 'controller-out': this.#sendController(message as ControllerOut, out); break
       case 'groups-changed': this.#changeGroups(message as GroupsChanged, out); break
       case 'peers-changed': this.#changePeers(message as PeersChanged, out); break
-      case 'peer-status': this.#renew(message as PeerStatus, now); break
-      case 'beat-due': this.#beat(out, now); break
+      case 'peer-status': this.#peers.renew(message as PeerStatus, now); break
+      case 'beat-due':
+        out.timer(beatMs, beatDue)
+        this.#peers.beat(now)
+        break
       case 'sweep': this.#sweep(out); break
       case 'subscribe-again': this.#subscribe(out); break
       case 'link-timer': (message as LinkTimer).due(); break
@@ -139,10 +114,7 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
 
   async close (): Promise<void> {
     this.#reception.close()
-    for (const { bulk, beat } of this.#peers.values()) {
-      bulk.close(stopReason)
-      beat?.close(stopReason)
-    }
+    this.#peers.close('the broker stops')
     await this.#listener?.close()
   }
 
@@ -174,16 +146,16 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
 
   /** The link for a frame of `bytes`; undefined: there is none, and that is counted. */
   #linkTo (member: MemberId, bytes: number): Outgoing | undefined {
-    const peer = this.#peers.get(member)
-    if (peer === undefined) {
+    const link = this.#peers.linkTo(member)
+    if (link === undefined) {
       this.#drop(Drop['no-peer'])
     } else if (bytes - lengthBytes > this.#frameBytesMax) {
       this.#drop(Drop['too-large'])
       this.#complaints.say('too large', this.now, { member, bytes }, `a message is larger than brokers send each other (${this.#frameBytesMax} bytes): it was dropped, and will be again`)
-    } else if (!peer.bulk.isOpen) {
+    } else if (!link.isOpen) {
       this.#drop(Drop.closed)
     } else {
-      return peer.bulk
+      return link
     }
   }
 
@@ -192,8 +164,8 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
     if (link !== undefined) this.#drop(Drop.unsent)
   }
 
-  #drop (reason: number, frames = 1): void {
-    this.#metrics.add(metrics.peerDropped, frames, reason)
+  #drop (reason: number): void {
+    this.#metrics.add(metrics.peerDropped, 1, reason)
   }
 
   #leavesAtTurnEnd (link: Outgoing, out: Outbox): void {
@@ -216,55 +188,16 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
 
   #changePeers ({ peers }: PeersChanged, out: Outbox): void {
     this.#subscribed = true
-    const wanted = new Map(peers.filter(({ member }) => member !== this.identity.member).map(address => [address.member, address]))
-    for (const [member, { address, bulk, beat }] of this.#peers) {
-      const same = wanted.get(member)
-      if (same?.host === address.host && same.port === address.port) continue
-      bulk.close('the peer is gone, or elsewhere')
-      beat?.close('the peer is gone, or elsewhere')
-      this.#peers.delete(member)
-      if (same === undefined) this.#liveness?.remove(member)
-    }
-    for (const [member, address] of wanted) {
-      if (!this.#peers.has(member)) this.#addPeer(address)
-      // To a controller that begins anew this is news.
-      const up = this.#liveness?.isUp(member)
-      if (up !== undefined) out.tell(this.#options.controller, { kind: 'member-status', member, up } as MemberStatus)
-    }
-    this.#countLinks()
-  }
-
-  #countLinks (): void {
-    let open = 0
-    let down = 0
-    for (const [member, { bulk, beat }] of this.#peers) {
-      open += Number(bulk.isOpen) + Number(beat?.isOpen === true)
-      down += Number(this.#liveness?.isUp(member) === false)
-    }
-    this.#metrics.set(metrics.peerLinks, open)
-    this.#metrics.set(metrics.peersDown, down)
-  }
-
-  #addPeer (address: PeerAddress): void {
-    const peer: Peer = {
-      address,
-      bulk: new Outgoing(this, address, { purpose: Purpose.bulk, chunkBytes: bulkChunkBytes }),
-      beat: this.#liveness && new Outgoing(this, address, { purpose: Purpose.beat, chunkBytes: beatChunkBytes }),
-      downAt: -Infinity
-    }
-    this.#peers.set(address.member, peer)
-    this.#liveness?.add(address.member, this.now)
-    peer.bulk.connect()
-    peer.beat?.connect()
+    this.#peers.change(peers)
+    // To a controller that begins anew this is news.
+    for (const { member, up } of this.#peers.statuses()) out.tell(this.#options.controller, { kind: 'member-status', member, up } as MemberStatus)
   }
 
   #changeGroups ({ placed, removed }: GroupsChanged, out: Outbox): void {
     for (const group of removed) this.#groups.delete(group)
     for (const { group, actor } of placed) {
       this.#groups.set(group, actor)
-      for (const member of this.#peers.keys()) {
-        if (this.#liveness?.isUp(member) === false) out.tell(actor, { kind: 'peer-status', member, up: false } as PeerStatus)
-      }
+      for (const status of this.#peers.statuses()) if (!status.up) out.tell(actor, status)
     }
   }
 
@@ -275,101 +208,16 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
     out.timer(subscribeMs, subscribeAgain)
   }
 
-  // ---- who is up
-
-  #beat (out: Outbox, now: number): void {
-    out.timer(beatMs, beatDue)
-    this.#liveness!.tick(now)
-    for (const [member, peer] of this.#peers) {
-      const link = peer.beat!
-      const quietMs = Math.min(this.#liveness!.silentMs(member), now - link.openedAt)
-      if (link.isOpen && quietMs > (this.#liveness!.isUp(member) === false ? beatRenewMs : beatHurryMs)) link.renew('no answer to beats')
-      if (!link.isOpen) continue
-      const chunk = link.add(beatBytes)
-      if (chunk === undefined) continue // it does not take them: silence is judged, not this
-      chunk.bytes.set(beatFrame(link.version, 0, this.identity.incarnation), chunk.filled - beatBytes)
-      link.flush()
-    }
-  }
-
-  #tellStatus (member: MemberId, up: boolean): void {
+  #tellStatus (status: PeerStatus): void {
     const out = this.#out!
-    const status: PeerStatus = { kind: 'peer-status', member, up }
     for (const actor of this.#groups.actors()) out.tell(actor, status)
     this.#options.links.forEach((links, thread) => { if (thread !== this.#options.thread) out.tell(links, status) })
-    out.tell(this.#options.controller, { kind: 'member-status', member, up } as MemberStatus)
-    this.#renew(status, this.now)
-    this.#countLinks()
-    this.#parts.logger.info({ member, up }, up ? 'peer is up' : 'peer is down')
-  }
-
-  /** A connection from before a silence may lead nowhere, without that anybody was told: when the peer is back it is made anew. */
-  #renew ({ member, up }: PeerStatus, now: number): void {
-    const peer = this.#peers.get(member)
-    if (peer === undefined) return
-    if (!up) {
-      peer.downAt = now
-    } else {
-      if (peer.bulk.isOpen && peer.bulk.openedAt <= peer.downAt) peer.bulk.renew('the peer was down')
-      peer.bulk.connect()
-    }
-  }
-
-  // ---- for the links (OutgoingHost)
-
-  get now (): number { return this.#parts.runtime.now }
-
-  connect ({ host, port }: PeerAddress, handler: FrameHandler): FrameConnection {
-    return this.#parts.transport.connect({ host, port }, handler)
-  }
-
-  hello ({ member }: PeerAddress, purpose: Purpose): Hello {
-    const { clusterId, nodeName, directoryId, member: from } = this.identity
-    return {
-      versionMin: protocolVersionMin, versionMax: protocolVersionMax, clusterId, from, nodeName, directoryId, to: member, purpose, thread: this.#options.thread
-    }
-  }
-
-  later (delayMs: number, due: () => void): TimerId {
-    return this.#out!.timer(delayMs, { kind: 'link-timer', due } as LinkTimer)
-  }
-
-  cancel (timer: TimerId): void {
-    this.#out!.cancel(timer)
-  }
-
-  chance (): number {
-    return this.#parts.chance.next()
-  }
-
-  sent (bytes: number): void {
-    this.#metrics.add(metrics.peerBytesOut, bytes)
-  }
-
-  dropped (frames: number): void {
-    this.#drop(Drop.lost, frames)
-  }
-
-  opened ({ peer, purpose }: Outgoing): void {
-    this.#countLinks()
-    this.#parts.logger.debug({ member: peer.member, purpose: purposeNames[purpose] }, 'link to a peer is open')
-  }
-
-  lost (link: Outgoing, reason: string, { wasOpen, absent }: { wasOpen: boolean, absent: boolean }): void {
-    const { peer: { member, host, port }, purpose } = link
-    this.#countLinks()
-    if (purpose === Purpose.beat && absent) this.#liveness?.gone(member)
-    this.#complaints.say(`link ${member} ${purpose}`, this.now, { member, peer: formatAddress({ host, port }), purpose: purposeNames[purpose] }, `${wasOpen ? 'link to a peer ended' : 'a peer cannot be reached'}: ${reason}`)
-  }
-
-  answered ({ peer, purpose }: Outgoing, key: number, body: Reader): void {
-    if (purpose !== Purpose.beat || key !== FrameKey.beat) throw new ProtocolError(`an answer of key ${key}`)
-    const incarnation = body.int64()
-    body.expectEnd()
-    this.#liveness?.heard(peer.member, incarnation)
+    out.tell(this.#options.controller, { kind: 'member-status', member: status.member, up: status.up } as MemberStatus)
   }
 
   // ---- what comes in (ReceptionHost)
+
+  get now (): number { return this.#parts.runtime.now }
 
   #accept (connection: FrameConnection): FrameHandler {
     const handler = this.#reception.accept(connection)
@@ -387,10 +235,7 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
   }
 
   welcomed ({ hello }: Incoming): void {
-    // It is there: no need to wait with the way back.
-    const peer = this.#peers.get(hello!.from)
-    peer?.bulk.connect()
-    peer?.beat?.connect()
+    this.#peers.seen(hello!.from)
   }
 
   received (from: MemberId, key: number, bytes: Uint8Array, start: number, end: number): void {
@@ -445,6 +290,3 @@ export class PeerLinks implements Actor<PeersMessage>, OutgoingHost, ReceptionHo
     this.#complaints.say(refusalNames[kind]!, this.now, fields, text)
   }
 }
-
-const stopReason = 'the broker stops'
-const purposeNames = ['', 'bulk', 'beat'] as const

@@ -1,5 +1,5 @@
 /** The brokers of the cluster and the group that keeps its metadata: who they are, how they do, and which of them are to go. */
-import { noNode, type BrokerDrained, type BrokerImage, type BrokerRemoved, type QuorumDescribed, type QuorumMember } from '../../actors/controller/messages.ts'
+import { noNode, type BrokerDrained, type BrokerImage, type BrokerRemoved, type BrokerStatus, type QuorumDescribed, type QuorumMember } from '../../actors/controller/messages.ts'
 import { ErrorCode } from '../../base/error-code.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
@@ -9,6 +9,7 @@ import type { describeQuorum } from '../../protocol/apis/describe-quorum.ts'
 import type { drainBroker } from '../../protocol/apis/drain-broker.ts'
 import type { unregisterBroker } from '../../protocol/apis/unregister-broker.ts'
 import { zeroUuid } from '../../protocol/schema.ts'
+import { clusterStatus as describeImage } from '../cluster-status.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
 import { askController } from './ask-controller.ts'
@@ -124,9 +125,17 @@ export function handleClusterStatus (exchange: Exchange, _request: RequestOf<typ
       reassigning: quorum.reassigning,
       voters: quorum.voters.map(member),
       observers: quorum.observers.map(member),
-      brokers: quorum.brokers.map(({ member, silentMs, ...broker }) => ({ ...broker, memberId: member, silentMs: Math.round(silentMs) }))
+      brokers: [...quorum.brokers, ...unregistered(quorum, network)].map(({ member, silentMs, ...broker }) => ({ ...broker, memberId: member, silentMs: Math.round(silentMs) }))
     }))
   return true
+}
+
+/** A broker that is a cluster of its own does not register with itself, and is there all the same. */
+function unregistered ({ errorCode, brokers }: QuorumDescribed, { metadata }: Network): BrokerStatus[] {
+  const own = metadata.broker(metadata.cluster.self)
+  if (errorCode !== ErrorCode.NONE || own === undefined || brokers.some(({ nodeId }) => nodeId === own.nodeId)) return []
+  const { replicas, leaders, behind } = describeImage(metadata.cluster, metadata.topics()).brokers.find(({ nodeId }) => nodeId === own.nodeId)!
+  return [{ ...own, draining: false, leaving: false, replicas, leaders, behind, silentMs: 0 }]
 }
 
 export function handleDrainBroker (exchange: Exchange, { brokerId, drain }: RequestOf<typeof drainBroker>, network: Network): boolean {

@@ -62,7 +62,8 @@ async function setUp (t: Test, config: Partial<LogConfig>) {
         chance: seededChance(1),
         timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 10, checkQuorum: true, lagMsMax: 30_000 },
         limits: { inflightBytesMax: 1 << 20, messageBytesMax: 1 << 20 },
-        readEntries: () => {}
+        readEntries: () => {},
+        onElection: () => {}
       }),
       state,
       config: partitionConfig,

@@ -233,5 +233,9 @@ t.test('a thread of a peer that connects anew takes the place of its connection 
   const others = await Promise.all([{ thread: 1 }, { from: 8 as MemberId }, { purpose: Purpose.beat }].map(async changes => await (await RawPeer.connect(t, broker)).greet(broker, changes)))
   const second = await (await RawPeer.connect(t, broker)).greet(broker)
   await first.until(() => first.closed)
+  // A way there and back, so that what was to be closed is.
+  others.at(-1)!.write(beatFrame(1, 0, 5))
+  await others.at(-1)!.frame()
+  t.equal(broker.count(metrics.peerConnections), 4)
   t.notOk([second, ...others].some(({ closed }) => closed))
 })

@@ -17,6 +17,8 @@ export class MemoryNetwork {
   /** Pairs `from>to` of ports between which nothing arrives, not even the end of a connection. */
   readonly cut = new Set<string>()
   connects = 0
+  /** All that was opened. */
+  readonly sides = new Set<Side>()
   readonly #listeners = new Map<number, Accept[]>()
 
   constructor (scheduler: VirtualScheduler) {
@@ -29,6 +31,11 @@ export class MemoryNetwork {
       listen: async (at, accept) => this.#listen(at, accept),
       connect: (to, handler) => this.#connect(port, to, handler)
     }
+  }
+
+  /** Connections of now lead nowhere from now on, and nobody is told: their routes have changed, or a thread at their end stands still. */
+  lose (which: (side: Side) => boolean = () => true): void {
+    for (const side of this.sides) if (which(side)) side.lost = true
   }
 
   cutOff (a: number, b: number): void {
@@ -58,13 +65,16 @@ export class MemoryNetwork {
   }
 }
 
-class Side implements FrameConnection {
+export class Side implements FrameConnection {
   readonly remote: string
   readonly unsentBytes = 0
   frameBytesMax = Infinity
   handler!: FrameHandler
   other: Side | undefined
   closed = false
+  lost = false
+  /** Keys of the frames that it sent. */
+  readonly keys = new Set<number>()
   readonly #network: MemoryNetwork
   readonly #way: string
 
@@ -73,12 +83,14 @@ class Side implements FrameConnection {
     this.#way = `${from}>${to}`
     this.remote = `memory:${to}`
     if (handler !== undefined) this.handler = handler
+    network.sides.add(this)
   }
 
   write (pieces: readonly Uint8Array[]): boolean {
     const { scheduler, chance, delayMs, loss, twice } = this.#network
     for (const piece of pieces) {
       eachFrame(piece, (start, end) => {
+        this.keys.add(piece[start]! << 8 | piece[start + 1]!)
         for (let times = chance.next() < loss ? 0 : chance.next() < twice ? 2 : 1; times > 0; times--) {
           const frame = piece.slice(start - lengthBytes, end)
           scheduler.later(delayMs, () => { if (!this.#isCut) this.other?.deliver(frame) })
@@ -91,7 +103,7 @@ class Side implements FrameConnection {
     return false
   }
 
-  get #isCut (): boolean { return this.#network.cut.has(this.#way) }
+  get #isCut (): boolean { return this.lost || this.other?.lost === true || this.#network.cut.has(this.#way) }
 
   deliver (frame: Uint8Array): void {
     if (this.closed) return
@@ -113,6 +125,7 @@ class Side implements FrameConnection {
   close (text: string, refused = false): void {
     if (this.closed) return
     this.closed = true
+    this.#network.sides.delete(this)
     this.handler.closed({ text, refused, malformed: false } satisfies CloseReason)
   }
 }

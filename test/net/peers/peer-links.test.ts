@@ -2,10 +2,10 @@ import t from 'tap'
 import type { Message } from '../../../src/base/effect.ts'
 import type { MemberId, Term } from '../../../src/base/ids.ts'
 import { metrics, peerDropReasons } from '../../../src/base/metrics.ts'
-import { beatFrame, FrameKey, Purpose, welcomeFrame } from '../../../src/net/peers/frames.ts'
+import { beatFrame, Purpose, welcomeFrame } from '../../../src/net/peers/frames.ts'
 import type { RaftMessage } from '../../../src/raft/messages.ts'
 import { oneOfEachKind } from '../../raft/messages.ts'
-import { FakeBroker } from './fake-broker.ts'
+import { FakeBroker, type FakeConnection } from './fake-broker.ts'
 import { Broker, controllerId, groupIds, groups, openPair, until } from './peer-kit.ts'
 
 t.test('messages of every kind arrive byte for byte, in order, at the group they are for', async t => {
@@ -97,28 +97,33 @@ t.test('a connection that ends is made again, as often as it ends', async t => {
   t.equal(fake.of(Purpose.bulk).flatMap(({ frames }) => frames).length, 4)
 })
 
-t.test('one that does not welcome in time, or says something else, is tried again', async t => {
+t.test('one that does not welcome, or says something else, is tried again', async t => {
   const a = await Broker.open(t, { member: 1 })
-  const fake = await FakeBroker.listen(t, 2)
-  let hellos = 0
-  const welcomes = fake.onFrame
-  fake.onFrame = (connection, frame) => {
-    if (frame.key !== FrameKey.hello || connection.hello!.purpose !== Purpose.bulk) return
-    const answers = [
-      () => fake.refuse(connection, frame.correlation, 'not yet'),
-      () => connection.socket.write(welcomeFrame(0, { version: 2, member: fake.member })),
-      () => connection.socket.write(welcomeFrame(0, { version: 1, member: 9 as MemberId })),
-      () => connection.socket.write(beatFrame(1, 0, 5)),
-      () => connection.socket.write(Buffer.from([0, 0, 0, 8, 0, 0])),
-      () => connection.socket.write(Buffer.from([0x7f, 0xff, 0xff, 0xff])),
-      () => welcomes(connection, frame)
-    ]
-    answers[hellos++]!()
-  }
-  a.knowAddresses(fake.address)
-  await until(() => a.said(/link to a peer is open/).length === 1)
-  t.equal(hellos, 7)
-  t.same(a.got('peer-status').map(({ up }) => up).slice(0, 1), [false])
+  type Answer = (fake: FakeBroker, connection: FakeConnection, correlation: number) => void
+  const answers: Answer[] = [
+    (fake, connection, correlation) => fake.refuse(connection, correlation, 'not yet'),
+    (fake, { socket }) => { socket.write(welcomeFrame(0, { version: 2, member: fake.member })) },
+    (_, { socket }) => { socket.write(welcomeFrame(0, { version: 1, member: 99 as MemberId })) },
+    (_, { socket }) => { socket.write(beatFrame(1, 0, 5)) },
+    (_, { socket }) => { socket.end(Buffer.from([0, 0, 0, 8, 0, 0])) },
+    (_, { socket }) => { socket.write(Buffer.from([0x7f, 0xff, 0xff, 0xff])) },
+    () => {} // it says nothing
+  ]
+  const fakes = await Promise.all(answers.map(async (answer, i) => {
+    const fake = await FakeBroker.listen(t, 2 + i)
+    const welcome = fake.onFrame
+    let first = true
+    fake.onFrame = (connection, frame) => {
+      if (connection.hello?.purpose !== Purpose.bulk || !first) return welcome(connection, frame)
+      first = false
+      answer(fake, connection, frame.correlation)
+    }
+    return fake
+  }))
+  a.knowAddresses(...fakes.map(({ address }) => address))
+  await until(() => a.count(metrics.peerLinks) === 2 * fakes.length)
+  t.same(fakes.map(fake => fake.of(Purpose.bulk).length), answers.map(() => 2))
+  t.equal(a.said(/cannot be reached/).length, fakes.length)
   t.same(a.crashes, [])
 })
 

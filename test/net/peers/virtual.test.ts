@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import type { Message } from '../../../src/base/effect.ts'
 import { metrics, peerDropReasons } from '../../../src/base/metrics.ts'
+import { FrameKey } from '../../../src/net/peers/frames.ts'
 import { VirtualScheduler } from '../../runtime/virtual-scheduler.ts'
 import { MemoryNetwork } from './memory-network.ts'
 import { type AnyMessage, Broker, controllerId, groupIds } from './peer-kit.ts'
@@ -99,18 +100,28 @@ t.test('groups that come later are told who is down', async t => {
   t.same(statuses(a, controllerId), ['2 down'], 'and so is a controller that begins anew')
 })
 
-t.test('the links of other threads hear of it, and make their connections anew', async t => {
+t.test('after a silence the links of all threads make their connections anew: what was there before may lead nowhere', async t => {
   const { scheduler, network, a, b } = await setUp(t, { threads: 3 })
-  t.equal(a.count(metrics.peerLinks) > 0, true)
+  const before = new Set(network.sides)
   network.cutOff(1, 2)
   await scheduler.advance(1000)
   network.cut.clear()
+  network.lose()
   await scheduler.advance(6000)
+  t.notOk([...network.sides].some(side => before.has(side) && !side.lost))
   b.received.length = 0
   for (const thread of [0, 1, 2]) a.raft({ ...timeoutNow, to: b.member }, undefined, thread)
   await scheduler.advance(10)
   t.equal(b.got('raft-in').length, 3)
   t.same(statuses(a), ['2 up', '2 down', '2 up'], 'one thread judges')
+})
+
+t.test('a beat connection to a thread that stands still is replaced before the peer is given up', async t => {
+  const { scheduler, network, a, b } = await setUp(t)
+  network.lose(side => side.keys.has(FrameKey.beat))
+  await scheduler.advance(3000)
+  t.same(statuses(a), ['2 up'])
+  t.same(statuses(b), ['1 up'])
 })
 
 t.test('a peer that nobody reaches is tried less and less often, but always again', async t => {

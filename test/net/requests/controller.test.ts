@@ -216,6 +216,13 @@ t.test('ClusterStatus', async t => {
   })
 })
 
+t.test('ClusterStatus of a broker that is a cluster of its own', async t => {
+  const { client } = await open(t, { ...quorum, brokers: [] })
+  const { brokers } = await client.call(clusterStatus, 0, {})
+  t.match(brokers, [{ nodeId: 1, name: 'broker-1', host: 'host-1', fenced: false, draining: false, replicas: 1, leaders: 1, behind: 0, silentMs: 0 }])
+  t.equal(brokers.length, 1)
+})
+
 t.test('DrainBroker and UnregisterBroker', async t => {
   const drained = await open(t, { kind: 'broker-drained', ...fine, partitionsLeft: 4 })
   t.match(await drained.client.call(drainBroker, 0, { brokerId: 3, drain: true }), { ...fine, replicasLeft: 4 })
