@@ -34,7 +34,7 @@ export async function failOver (subject: ClusterSubject, failure: Failure, times
   const topic = `${failure}-${process.pid}-${topics++}`
   await topicWithThree(looker, addresses, topic, topicPartitions)
   const keys = Array.from({ length: topicPartitions }, (_, i) => history.addKey(`${topic}/${i}`))
-  const producer = new RawProducer({ client: prober, history, topic, partition: 0, key: keys[0]!, chance: seededChance(1), window: 1, paceMs: 1, recordsMax: 1 })
+  const producer = new RawProducer({ client: prober, history, topic, partition: 0, key: keys[0]!, chance: seededChance(1), window: 1, paceMs: 1, retryMs: 2, recordsMax: 1 })
   const libraries = failure === 'graceful' ? realClientNames.map(name => new RealProducer(name, { addresses, topic, keys, history, chance: seededChance(2), paceMs: 5 })) : []
   producer.start()
   for (const library of libraries) library.start()

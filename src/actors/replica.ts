@@ -16,15 +16,15 @@ import type { ActorId, GroupKey, MemberId, Offset, Term } from '../base/ids.ts'
 import type { Chance } from '../base/prng.ts'
 import type { Log, LogEvent, LogMessage, ReadPlan } from '../log/log.ts'
 import { type Configuration, isJoint, membersOf, nobody } from '../raft/configuration.ts'
-import type { AppendEntries } from '../raft/messages.ts'
 import type { RaftPort } from '../raft/ports.ts'
 import type { Progress } from '../raft/progress.ts'
 import { Raft, type RaftLimits, type RaftTiming, type Role } from '../raft/raft.ts'
-import { baseOffsetOf, batchBytesOf, BatchFault, lastOffsetDeltaOf, leaderEpochOf, maxTimestampOf, nextOffsetOf, validateStoredBatch } from '../record/record-batch.ts'
+import { baseOffsetOf, batchBytesOf, lastOffsetDeltaOf, leaderEpochOf, maxTimestampOf, nextOffsetOf } from '../record/record-batch.ts'
 import { configurationBatch, leaderChangeBatch } from '../record/control-record.ts'
 import type { Outbox, TurnEnd, Undeliverable } from '../runtime/actor.ts'
 import type { GroupState } from './group-state.ts'
 import type { PeerStatus, RaftIn } from './peers/messages.ts'
+import { isSound, joined } from './replica-entries.ts'
 import { ReplicaLog } from './replica-log.ts'
 import type { VoteRead, VoteSaved } from './votes/messages.ts'
 
@@ -107,6 +107,8 @@ export class Replica {
   #ticking = false
   #forgetful: boolean
   #correlation = 0
+  /** A timer is set after which the votes are asked again. */
+  #asksAgain = false
   /** What is to be durable next, while it is not. */
   #unsaved: { readonly term: Term, readonly vote: MemberId } | undefined
   #target: { readonly voters: readonly MemberId[], readonly learners: readonly MemberId[] } | undefined
@@ -293,6 +295,7 @@ export class Replica {
         this.#voteSaved(message as VoteSaved)
         return 'none'
       case 'votes-again':
+        this.#asksAgain = false
         if (this.#raft === undefined) this.start(this.#out)
         else if (this.#unsaved !== undefined) this.#save(this.#unsaved)
         return 'none'
@@ -335,9 +338,11 @@ export class Replica {
     this.#raft!.persisted(term, vote)
   }
 
-  /** Only the newest question is asked again, so that there is one at a time however long it takes. */
+  /** Only the newest question is asked again, and by one timer: so that there is one at a time however long it takes. */
   #notSaved (correlation: number): void {
-    if (correlation === this.#correlation && (this.#raft === undefined || this.#unsaved !== undefined)) this.#out.timer(votesRetryMs, votesAgain)
+    if (correlation !== this.#correlation || this.#asksAgain || (this.#raft !== undefined && this.#unsaved === undefined)) return
+    this.#asksAgain = true
+    this.#out.timer(votesRetryMs, votesAgain)
   }
 
   #save (state: { readonly term: Term, readonly vote: MemberId }): void {
@@ -483,27 +488,4 @@ export class Replica {
 
 function isAlone ({ voters, outgoing }: Configuration, self: MemberId): boolean {
   return outgoing.length === 0 && voters.length === 1 && voters[0] === self
-}
-
-/** Whether the batches are what the message says of them, one behind the other without a gap, and whole. */
-function isSound (batches: Uint8Array, { offset, endOffset, entryTerm }: AppendEntries): boolean {
-  let next: number = offset
-  for (let at = 0; at < batches.length; at += batchBytesOf(batches, at)) {
-    if (validateStoredBatch(batches, at, batches.length) !== BatchFault.none) return false
-    if (baseOffsetOf(batches, at) !== next || leaderEpochOf(batches, at) !== entryTerm) return false
-    next = nextOffsetOf(batches, at)
-  }
-  return next === endOffset
-}
-
-/** The pieces as one: a batch may begin in one and end in the next. Off the wire they stand one behind the other, and nothing is copied. */
-function joined (pieces: readonly Uint8Array[]): Uint8Array {
-  const first = pieces[0]
-  if (first === undefined) return new Uint8Array(0)
-  let end = first.byteOffset
-  for (const piece of pieces) {
-    if (piece.buffer !== first.buffer || piece.byteOffset !== end) return Buffer.concat(pieces)
-    end += piece.length
-  }
-  return new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset)
 }

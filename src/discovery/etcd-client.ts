@@ -20,7 +20,6 @@ export interface EtcdPort {
   putOnce (key: string, value: string): Promise<string>
   /** `lease`: the key goes with it. Returns false: there is no such lease any more. */
   put (key: string, value: string, lease: Lease): Promise<boolean>
-  get (key: string): Promise<string | undefined>
   /** Values by key. */
   list (prefix: string): Promise<ReadonlyMap<string, string>>
   grant (seconds: number): Promise<Lease>
@@ -75,10 +74,6 @@ export class EtcdClient implements EtcdPort {
 
   async put (key: string, value: string, lease: Lease): Promise<boolean> {
     return await this.#unlessGone(this.#call('kv/put', { key: base64(key), value: base64(value), lease })) !== undefined
-  }
-
-  async get (key: string): Promise<string | undefined> {
-    return keyValues(await this.#call('kv/range', { key: base64(key) })).get(key)
   }
 
   async list (prefix: string): Promise<ReadonlyMap<string, string>> {

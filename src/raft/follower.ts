@@ -118,6 +118,11 @@ export class Follower {
     if (Math.min(this.#verified, log.durableEnd) > this.#acknowledged) this.#answer()
   }
 
+  /** What it was told before about how to recover is about an earlier loss. */
+  forget (): void {
+    this.#recoveredAt = none
+  }
+
   /** The log was cut. */
   cut (): void {
     const end = this.#raft.log.endOffset

@@ -75,9 +75,13 @@ export class Membership {
     return { voters: target.voters, outgoing: voters, learners: target.learners.filter(member => !target.voters.includes(member)) }
   }
 
-  /** Nobody becomes a voter who does not hold the log yet: the group could not commit while it catches up. */
+  /**
+   * Nobody becomes a voter who does not hold the log yet: the group could not commit while it catches up. Nor who does not hold on its
+   * disk that it is a member: who does not know that votes for nobody.
+   */
   #isReady (present: Configuration, next: Configuration): boolean {
-    return next.voters.every(member => present.voters.includes(member) || this.#leader.isCaughtUp(member))
+    const { offset } = this.#raft.configurations
+    return next.voters.every(member => present.voters.includes(member) || (this.#leader.isCaughtUp(member) && this.#leader.progress.get(member)!.match > offset))
   }
 }
 

@@ -40,7 +40,10 @@ export interface RaftPort {
   appendConfiguration (configuration: Configuration): Offset
   /** Cuts the log: until that is done it is not writable. */
   truncate (end: Offset): void
-  /** Reads batches for a follower from disk, then calls {@link Raft.loaded}. One at a time for each follower. */
+  /**
+   * Reads batches for a follower from disk, then calls {@link Raft.loaded}. One at a time for each follower in a term; what an earlier
+   * leadership asked for may still come, so whoever gets batches checks that they are of the term that the message says.
+   */
   load (to: MemberId, offset: Offset, endOffset: Offset, bytesMax: number): void
   /** What a log that begins at `offset` must know besides, for `reset-log`. */
   stateAt (offset: Offset): Uint8Array

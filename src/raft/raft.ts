@@ -20,6 +20,7 @@ import type { MemberId, Offset, Term } from '../base/ids.ts'
 import { hasQuorum, isJoint, isVoter, membersOf, nobody } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import { Follower } from './follower.ts'
+import { HardState } from './hard-state.ts'
 import { Leader } from './leader.ts'
 import type { Heartbeat, PreVote, PreVoted, RaftMessage, Vote, Voted } from './messages.ts'
 import type { RaftLog, RaftPort } from './ports.ts'
@@ -60,8 +61,6 @@ export interface RaftOptions {
 
 export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader'
 
-/** Messages that wait for the disk to remember term and vote; more than one round of them is never wanted. */
-const heldMax = 64
 /** A forgetful voter that nobody brings up to date takes part again after so many election timeouts: all may have forgotten. */
 const forgetfulTimeouts = 10
 
@@ -74,8 +73,6 @@ export class Raft {
   readonly limits: RaftLimits
 
   role: Role = 'follower'
-  term: Term
-  vote: MemberId
   /** Of this term, as far as it is known; 0: nobody. */
   leader: MemberId = nobody
   /** Exclusive. */
@@ -83,7 +80,8 @@ export class Raft {
   /** Nothing happens in the group: no ticks are needed until something does. See docs/raft.md. */
   quiescent = false
 
-  #follower = new Follower(this)
+  readonly #hardState: HardState
+  readonly #follower = new Follower(this)
   #leading: Leader | undefined
   /** In ticks: since the last word of the leader, or since the election began. */
   #elapsed = 0
@@ -91,9 +89,6 @@ export class Raft {
   readonly #granted = new Set<MemberId>()
   readonly #denied = new Set<MemberId>()
   #transferred = false
-  /** Term and vote are not durable yet: these messages wait. */
-  #unsaved = false
-  #held: RaftMessage[] = []
   /** Members that the links call gone: a leader that is elected now starts with that. */
   readonly #down = new Set<MemberId>()
   #forgetfulTicks: number
@@ -106,8 +101,7 @@ export class Raft {
     this.configurations = options.configurations
     this.timing = options.timing
     this.limits = options.limits
-    this.term = options.term
-    this.vote = options.vote
+    this.#hardState = new HardState(options.port, options.term, options.vote)
     this.highWatermark = options.highWatermark
     this.configurations.commit(options.highWatermark)
     this.#forgetfulTicks = options.forgetful === undefined ? 0 : options.forgetful === 'surely' ? Infinity : forgetfulTimeouts * options.timing.electionTicks
@@ -115,6 +109,10 @@ export class Raft {
   }
 
   // ---- what is asked of it
+
+  get term (): Term { return this.#hardState.term }
+
+  get vote (): MemberId { return this.#hardState.vote }
 
   /** Its part as leader; undefined while it is none. */
   get leading (): Leader | undefined { return this.#leading }
@@ -173,7 +171,7 @@ export class Raft {
     const tentative = message.kind === 'pre-voted' && message.granted
     if (message.term > this.term && !tentative) {
       // The vote is saved together with the term: one write.
-      const vote = message.kind === 'vote' && !this.forgetful && this.#isUpToDate(message) ? message.from : nobody
+      const vote = message.kind === 'vote' && this.#mayVote && this.#isUpToDate(message) ? message.from : nobody
       this.becomeFollower(message.term, nobody, vote)
     }
     switch (message.kind) {
@@ -202,15 +200,9 @@ export class Raft {
 
   /** Term and vote as given to {@link RaftPort.persist} are on disk. */
   persisted (term: Term, vote: MemberId): void {
-    if (!this.#unsaved || term !== this.term || vote !== this.vote) return
-    this.#unsaved = false
-    const held = this.#held
-    this.#held = []
-    for (const message of held) this.port.send(message)
-    if (this.role === 'candidate') {
-      this.#granted.add(this.self)
-      this.#countElection()
-    }
+    if (!this.#hardState.saved(term, vote) || this.role !== 'candidate') return
+    this.#granted.add(this.self)
+    this.#countElection()
   }
 
   /** The log here has grown by the leader's own appends. */
@@ -273,10 +265,7 @@ export class Raft {
   // ---- what leader and follower share
 
   send (message: RaftMessage): void {
-    if (!this.#unsaved) return this.port.send(message)
-    // Bytes in it would not be valid any more; what carries some comes from a leader, whose term is durable.
-    if (this.#held.length === heldMax) this.#held.shift()
-    this.#held.push(message)
+    this.#hardState.send(message)
   }
 
   becomeFollower (term: Term, leader: MemberId, vote = nobody): void {
@@ -308,7 +297,8 @@ export class Raft {
 
   /** Some of what was acknowledged here is lost: see `forgetful`, `maybe`. */
   forget (): void {
-    this.#forgetfulTicks = forgetfulTimeouts * this.timing.electionTicks
+    this.#forgetfulTicks = Math.max(this.#forgetfulTicks, forgetfulTimeouts * this.timing.electionTicks)
+    this.#follower.forget()
   }
 
   /** This voter holds everything that was committed when it began to listen: it may vote again. */
@@ -330,6 +320,15 @@ export class Raft {
     return this.log.writable && !this.forgetful && this.configurations.entries.some(({ configuration }) => isVoter(configuration, this.self))
   }
 
+  /**
+   * Who is no member by its own log may have been one before, with a log that it gave up: somebody who has heard of neither
+   * would count its vote, and it no longer knows what it once acknowledged. Once its log says that it is one again, it holds that too.
+   * While what removes it is not known to be committed its vote is still needed.
+   */
+  get #mayVote (): boolean {
+    return !this.forgetful && this.configurations.entries.some(({ configuration }) => membersOf(configuration).includes(this.self))
+  }
+
   /** A leader is there: who asks for votes now was only cut off from it. */
   get #hearsFromLeader (): boolean {
     return this.timing.checkQuorum && this.leader !== nobody && (this.role === 'leader' || this.#elapsed < this.timing.electionTicks)
@@ -342,11 +341,7 @@ export class Raft {
   #remember (term: Term, vote: MemberId): void {
     // What an earlier leader's word made of the log here says nothing about the next one's, also where this member raises the term.
     if (term > this.term) this.#follower.begin()
-    this.term = term
-    this.vote = vote
-    this.#unsaved = true
-    this.#held = []
-    this.port.persist(term, vote)
+    this.#hardState.remember(term, vote)
   }
 
   #beginElection (role: 'pre-candidate' | 'candidate', transferred: boolean): void {
@@ -403,14 +398,14 @@ export class Raft {
         this.leader = nobody
       } else if (this.#hearsFromLeader) return
     }
-    const granted = message.term > this.term && !this.forgetful && this.#isUpToDate(message)
+    const granted = message.term > this.term && this.#mayVote && this.#isUpToDate(message)
     // A refusal carries the term here, so that who lags behind catches up with it.
     this.send({ kind: 'pre-voted', from: this.self, to: message.from, term: granted ? message.term : this.term, granted })
   }
 
   #answerVote (message: Vote): void {
     const free = this.vote === message.from || (this.vote === nobody && this.leader === nobody)
-    const granted = free && !this.forgetful && this.#isUpToDate(message)
+    const granted = free && this.#mayVote && this.#isUpToDate(message)
     if (granted) {
       this.#elapsed = 0
       if (this.vote !== message.from) this.#remember(this.term, message.from)

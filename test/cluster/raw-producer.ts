@@ -27,6 +27,8 @@ export interface RawProducerOptions {
   readonly recordsMax?: number
   /** Whether it tempts. */
   readonly tempts?: boolean
+  /** Pause after a round that did not; default 10. */
+  readonly retryMs?: number
   /** How long one batch is tried, until nobody knows what became of it. */
   readonly giveUpMs?: number
 }
@@ -49,7 +51,7 @@ interface Identity {
 
 /** Stands among error codes for no answer in time. */
 const noAnswer = -999
-const retryMs = 10
+const hastyMs = 10
 /** After so many rounds in vain it is in no hurry any more. */
 const hastyRounds = 200
 const patientMs = 200
@@ -87,7 +89,7 @@ export class RawProducer {
   get #where (): string { return `${this.#options.topic}/${this.#options.partition}` }
 
   async #run (): Promise<void> {
-    const { client, topic, partition, paceMs, giveUpMs = 60_000 } = this.#options
+    const { client, topic, partition, paceMs, retryMs = hastyMs, giveUpMs = 60_000 } = this.#options
     let failedRounds = 0
     while (!this.#stopping || this.#unanswered.length > 0) {
       const identity = this.#identity ??= await this.#begin()

@@ -34,6 +34,10 @@ export interface Case {
   readonly needs?: 'three brokers' | 'broken network' | 'small disk'
   /** What it does breaks what a cluster promises: the round is good if that is found. */
   readonly mustFail?: boolean
+  /** How brokers flush, where it matters: otherwise the seed decides. */
+  readonly flush?: 'always' | 'os'
+  /** Users' libraries are among the clients, whatever the seed. */
+  readonly libraries?: boolean
   /** In a long run its faults go on for so long. */
   readonly faultsMs?: number
   /** Does its faults, and undoes them or leaves that to the round. */
@@ -92,12 +96,12 @@ export class Round {
     const below = (end: number): number => Math.floor(chance.next() * end)
     const folder = await mkdtemp(join(tmpdir(), 'ringmq-faults-'))
     const brokers = network.places.length
-    const flags = ['--threads', String(1 + below(2)), '--log-flush', below(2) === 0 ? 'os' : 'always', '--log-segment-bytes', below(2) === 0 ? '1GiB' : '2MiB']
+    const flags = ['--threads', String(1 + below(2)), '--log-flush', case_.flush ?? (below(2) === 0 ? 'os' : 'always'), '--log-segment-bytes', below(2) === 0 ? '1GiB' : '2MiB']
     const dataDir = (i: number): string => join(folder, `broker-${i + 1}`)
     const smallDisks = network.places.map((_, i) => case_.needs === 'small disk' ? SmallDisk.mount(dataDir(i), smallDiskBytes) : 'not asked for')
     const refused = smallDisks.find(disk => typeof disk === 'string')
     const slowDisks = network.places.map((_, i) => new SlowDisk(join(folder, `slow-${i + 1}`), dataDir(i)))
-    const libraries = below(2) === 0
+    const libraries = below(2) === 0 || case_.libraries === true
     const followerReads = brokers > 1 && below(2) === 0
     let cluster: Cluster | undefined
     let load: Load | undefined

@@ -33,10 +33,6 @@ export class FakeEtcd implements EtcdPort {
     })
   }
 
-  async get (key: string): Promise<string | undefined> {
-    return await this.#call(() => this.keys.get(key)?.value)
-  }
-
   async list (prefix: string): Promise<ReadonlyMap<string, string>> {
     return await this.#call(() => new Map([...this.keys].filter(([key]) => key.startsWith(prefix)).map(([key, { value }]) => [key, value])))
   }
@@ -72,14 +68,14 @@ export class FakeEtcd implements EtcdPort {
   #call<T> (work: () => T): Promise<T> {
     const { world } = this
     return new Promise((resolve, reject) => {
-      world.later(world.network.delayMs('etcd'), () => {
+      world.later(world.network.delayMs('etcd', 'broker'), () => {
         if (this.down) {
           world.later(1, () => reject(new Error('127.0.0.1:2379: connection refused')))
           return
         }
         const result = work()
         const lost = world.chance.next() < this.forgetful
-        world.later(lost ? 5000 : world.network.delayMs('etcd'), () => lost ? reject(new Error('127.0.0.1:2379: no answer within 5000 ms')) : resolve(result))
+        world.later(lost ? 5000 : world.network.delayMs('etcd', 'broker'), () => lost ? reject(new Error('127.0.0.1:2379: no answer within 5000 ms')) : resolve(result))
       })
     })
   }

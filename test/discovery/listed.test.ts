@@ -110,6 +110,66 @@ t.test('an erased broker never founds again, not even while it sees only fresh o
   t.match(said(world, 'a').at(-1), `waiting for cluster ${clusterId} to register this broker (10.0.0.3:7001: no leader)`)
 })
 
+t.test('a founder asks everybody twice: who was fresh may be a member by the time the last one has answered', async t => {
+  const world = new World()
+  const machines = listedMachines(world, 3)
+  const [a, b, c] = machines as [Machine, Machine, Machine]
+  b.config = { ...b.config, discoveryTimeoutMs: 300 }
+  let cut: ReadonlyArray<readonly Machine[]> = []
+  let slow = false
+  world.network = {
+    delayMs: (from, to) => slow && from === a.address && to === c.address ? 2000 : 1,
+    loses: (from, to) => cut.some(pair => pair.includes(from) && pair.some(machine => machine !== from && machine.address === to))
+  }
+  for (const machine of machines) machine.start()
+  await world.run(minute, allIn([a]))
+  const { clusterId } = membershipOf(a)
+  cut = [[a, b], [b, c]]
+  await world.run(minute, allIn([c]))
+  // The founder comes back as somebody else, hears that the second is fresh, and waits for the third.
+  a.erase()
+  slow = true
+  cut = [[b, c]]
+  a.start()
+  await world.run(500)
+  // Meanwhile the second hears of the cluster from the third, which then forgets it.
+  cut = []
+  await world.run(1100, allIn([b]))
+  t.equal(membershipOf(b).clusterId, clusterId)
+  c.erase()
+  cut = [[b, c]]
+  c.start()
+  slow = false
+  await world.run(minute)
+  t.notOk(a.process!.membership, 'it founds nothing beside that')
+  t.match(said(world, 'a').at(-1), `waiting for cluster ${clusterId} to register this broker`)
+})
+
+t.test('the word of a founder that is gone does not count once others rely on this broker being fresh', async t => {
+  const world = new World()
+  const machines = listedMachines(world, 3)
+  const [a, b, c] = machines as [Machine, Machine, Machine]
+  let isFirstLife = true
+  world.network = {
+    // Once it has founded, its words are long on their way to the second, and do not reach the third.
+    delayMs: (from, to) => isFirstLife && a.process?.membership !== undefined && from === a.address && to === b.address ? 3000 : 1,
+    loses: (from, to) => isFirstLife && a.process?.membership !== undefined && (from === c ? to === a.address : from === a && to === c.address)
+  }
+  for (const machine of machines) machine.start()
+  await world.run(minute, allIn([a]))
+  const { clusterId } = membershipOf(a)
+  await world.run(1500)
+  isFirstLife = false
+  a.erase()
+  a.start()
+  await world.run(minute, allIn([a]))
+  t.not(membershipOf(a).clusterId, clusterId, 'nobody else was in the first one')
+  t.notOk(b.process!.membership, 'the old word is still on its way')
+  await world.run(minute, allIn(machines))
+  t.same(machines.map(machine => membershipOf(machine).clusterId), Array(3).fill(membershipOf(a).clusterId))
+  t.same(machines.map(machine => membershipOf(machine).member), [1, 2, 3])
+})
+
 t.test('what is waited for is said, not too often, and a stop ends it', async t => {
   const world = new World()
   const [first] = listedMachines(world, 3) as [Machine]

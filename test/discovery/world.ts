@@ -23,8 +23,8 @@ const eventsMax = 200_000
 interface Planned { readonly at: number, readonly order: number, readonly run: () => void }
 
 export interface Network {
-  /** One way, from this address. */
-  delayMs (from: string): number
+  /** One way, from address to address. */
+  delayMs (from: string, to: string): number
   loses (from: Machine, to: string): boolean
 }
 
@@ -290,12 +290,12 @@ export class Process implements PeerCalls {
     return await this.#promise<unknown>((resolve, reject) => {
       world.later(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)))
       if (world.network.loses(machine, address)) return
-      world.later(world.network.delayMs(machine.address), () => {
+      world.later(world.network.delayMs(machine.address, address), () => {
         const process = world.at(address)
         const answer = process === undefined ? undefined : ask(process)
         if (process !== undefined && world.network.loses(process.machine, machine.address)) return
         const bytes = answer === undefined ? undefined : encode(answer)
-        world.later(world.network.delayMs(address), () => bytes === undefined ? reject(new Error('connection refused')) : resolve(decode(bytes)))
+        world.later(world.network.delayMs(address, machine.address), () => bytes === undefined ? reject(new Error('connection refused')) : resolve(decode(bytes)))
       })
     })
   }

@@ -44,7 +44,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
     found: /durability/
   },
   'a vote leaves before it is durable': {
-    changes: change('raft.ts', 'if (!this.#unsaved) return this.port.send(message)', 'return this.port.send(message)'),
+    changes: change('hard-state.ts', 'if (!this.#unsaved) return this.#port.send(message)', 'return this.#port.send(message)'),
     scenario: 'two candidates',
     budget: { crash: 1 },
     found: /two leaders in one term|a term has one leader/
@@ -74,7 +74,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
     found: /leader completeness|state-machine safety|what is committed is never cut/
   },
   'what an earlier leader\'s word made of the log counts in the next term': {
-    changes: change('raft.ts', 'if (term > this.term) this.#follower.begin()\n    this.term = term', 'this.term = term'),
+    changes: change('raft.ts', 'if (term > this.term) this.#follower.begin()', ''),
     scenario: 'two candidates and a lost entry',
     budget: { propose: 1 },
     found: /electability|durability/
@@ -146,9 +146,9 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'a voter that has forgotten votes all the same': {
     changes: [
-      ...change('raft.ts', 'const granted = message.term > this.term && !this.forgetful && ', 'const granted = message.term > this.term && '),
-      ...change('raft.ts', 'const granted = free && !this.forgetful && ', 'const granted = free && '),
-      ...change('raft.ts', 'const vote = message.kind === \'vote\' && !this.forgetful && ', 'const vote = message.kind === \'vote\' && ')
+      ...change('raft.ts', 'message.term > this.term && this.#mayVote && ', 'message.term > this.term && '),
+      ...change('raft.ts', 'free && this.#mayVote && ', 'free && '),
+      ...change('raft.ts', 'const vote = message.kind === \'vote\' && this.#mayVote && ', 'const vote = message.kind === \'vote\' && ')
     ],
     scenario: 'a voter that has forgotten',
     found: /leader completeness/
@@ -157,5 +157,46 @@ export const bugs: Readonly<Record<string, Bug>> = {
     changes: change('follower.ts', 'if (log.termAt(leadersHighWatermark - 1 as Offset) !== term) return', ''),
     scenario: 'a voter that has forgotten',
     found: /electability/
+  },
+  'who is removed by what is not committed does not stand for election': {
+    changes: change('raft.ts', 'this.configurations.entries.some(({ configuration }) => isVoter(configuration, this.self))', 'isVoter(this.configurations.current, this.self)'),
+    scenario: 'a voter becomes a learner',
+    found: /nobody leads/,
+    stuck: true
+  },
+  'who does not know on its disk that it is a member becomes a voter': {
+    changes: change('membership.ts', 'this.#leader.progress.get(member)!.match > offset', 'offset >= -1'),
+    scenario: 'a second voter',
+    found: /nobody leads/,
+    stuck: true
+  },
+  'who is removed by what is not committed does not vote': {
+    changes: change('raft.ts', 'this.configurations.entries.some(({ configuration }) => membersOf(configuration).includes(this.self))', 'membersOf(this.configurations.current).includes(this.self)'),
+    scenario: 'a removed voter and a newer term',
+    found: /nobody leads|crashed/,
+    stuck: true
   }
+}
+
+/** Changes that break no invariant: some transcript must show them. */
+export const visibleChanges: Readonly<Record<string, { readonly changes: readonly Change[], readonly transcript: string }>> = {
+  'a lease is not kept': { changes: change('raft.ts', 'return this.timing.checkQuorum && ', 'return false && '), transcript: 'lease' },
+  'nobody asks before an election': { changes: change('raft.ts', 'this.isOnlyVoter ? \'candidate\' : \'pre-candidate\'', '\'candidate\''), transcript: 'pre-vote' },
+  'a leader does not care whether it is heard': { changes: change('leader.ts', ' && checkQuorum && !this.#checkQuorum()', ' && !checkQuorum && !this.#checkQuorum()'), transcript: 'check-quorum' },
+  'a window has no end': { changes: change('inflights.ts', 'return this.#count === messagesMax || this.#bytes >= this.#bytesMax', 'return this.#count === messagesMax'), transcript: 'replicate-pause' },
+  'batches are taken while leadership is handed over': { changes: change('raft.ts', 'this.#leading.transferee === nobody && this.log.writable', 'this.log.writable'), transcript: 'transfer' },
+  'leadership is handed over to who lacks something': { changes: change('leader.ts', 'if (match === this.#raft.log.endOffset) this.#sendTimeoutNow(member)', 'if (match >= 0) this.#sendTimeoutNow(member)'), transcript: 'transfer' },
+  'a read is not confirmed by others': { changes: change('leader.ts', 'member === self || this.#progress.get(member)!.readRound >= round', 'member === self || round > 0'), transcript: 'read-index' },
+  'a read before the leader has committed': { changes: change('leader.ts', 'if (!this.established) return undefined', ''), transcript: 'read-index' },
+  'a leader change in an empty log': { changes: change('leader.ts', 'if (this.termStart > 0 && !this.#raft.isOnlyVoter)', 'if (!this.#raft.isOnlyVoter)'), transcript: 'campaign' },
+  'a leader change by a single voter': { changes: change('leader.ts', 'if (this.termStart > 0 && !this.#raft.isOnlyVoter)', 'if (this.termStart > 0)'), transcript: 'single-voter' },
+  'a heartbeat tells all that is committed': { changes: change('leader.ts', 'highWatermark: Math.min(highWatermark, match) as Offset', 'highWatermark'), transcript: 'lagging-commit' },
+  'hints are not used': { changes: change('leader.ts', 'Math.min(common, offset - 1)', 'offset - 1'), transcript: 'divergence-hints' },
+  'a learner does not vote': { changes: change('raft.ts', 'const granted = free && ', 'const granted = free && isVoter(this.configurations.current, this.self) && '), transcript: 'campaign-learner-must-vote' },
+  'who may not lead says nothing': { changes: change('raft.ts', 'else this.#callOut()', 'else this.#elapsed = 0'), transcript: 'sleep-and-wake' },
+  'a leader that asks for votes is still believed in': { changes: change('raft.ts', 'if (message.from === this.leader) {', 'if (message.from === this.self) {'), transcript: 'sleep-and-wake' },
+  'who is no voter any more leads on': { changes: change('membership.ts', 'if (!isJoint(present) && !present.voters.includes(self)) return this.#leader.stepAside()', ''), transcript: 'leader-removed' },
+  'voters join without having learned': { changes: change('membership.ts', '|| !this.#isReady(present, next)', ''), transcript: 'joint-two-voters' },
+  'a log that needs nothing begins anew': { changes: change('follower.ts', 'if (offset <= log.startOffset || this.#fits(offset, previousTerm)) {', 'if (offset < 0) {'), transcript: 'reset-found-needless' },
+  'the links are not believed': { changes: change('raft.ts', 'else if (!up && member === this.leader) {', 'else if (up && member === this.leader) {'), transcript: 'forget-leader' }
 }

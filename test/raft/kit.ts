@@ -115,8 +115,8 @@ export class Member implements RaftPort {
   }
 
   load (to: MemberId, offset: Offset, endOffset: Offset, bytesMax: number): void {
-    assert(!this.loads.some(load => load.to === to), 'one load at a time for each follower')
-    this.loads.push({ to, offset, endOffset, bytesMax })
+    // One at a time for each follower; only an earlier leadership can have left one.
+    this.loads = [...this.loads.filter(load => load.to !== to), { to, offset, endOffset, bytesMax }]
   }
 
   stateAt (offset: Offset): Uint8Array {

@@ -331,6 +331,26 @@ t.test('what a new leader calls committed is not the whole of it before it has c
   t.notOk(member.raft.forgetful)
 })
 
+t.test('it may forget again, and what it knew about the first time is worth nothing then', async t => {
+  const { group, member } = forgetting('maybe')
+  group.run(12)
+  t.notOk(member.raft.forgetful)
+  group.at(1).propose('d')
+  group.settle()
+  member.log.cutTo(2 as Offset) // a sync failed, and the disk had kept less than it said
+  member.raft.forget()
+  member.raft.cut()
+  member.raft.durable()
+  t.ok(member.raft.forgetful)
+  group.run(12)
+  t.notOk(member.raft.forgetful)
+  t.equal(member.log.durableEnd, 4)
+  member.restart({ forgetful: 'surely' })
+  member.raft.forget()
+  for (let i = 0; i < 500; i++) member.raft.tick()
+  t.ok(member.raft.forgetful, 'who surely has forgotten does not become one who may have')
+})
+
 t.test('an idle group: it may vote again when the leader says that all is committed', async t => {
   const { group, member } = forgetting('surely', 3)
   group.run(60)

@@ -5,7 +5,7 @@ import { type Configuration, votersOnly } from '../../src/raft/configuration.ts'
 import { Configurations } from '../../src/raft/configurations.ts'
 import type { RaftMessage } from '../../src/raft/messages.ts'
 import { Group, type GroupOptions, textsOf } from './kit.ts'
-import { describe } from './memory-log.ts'
+import { describe, makeBatch } from './memory-log.ts'
 
 const ids = (...numbers: number[]): MemberId[] => numbers as MemberId[]
 const without = (...numbers: number[]) => ({ from, to }: RaftMessage): boolean => !numbers.includes(from) && !numbers.includes(to)
@@ -241,6 +241,47 @@ t.test('thesis 4.2.2: who is removed by what is not committed may be the only on
   t.equal(currentOf(group, 1), 'voters 1 learners 2')
   t.equal(group.leader?.self, 1)
   t.equal(textsOf(group.at(1)).at(-1), 'after it')
+})
+
+t.test('who is removed by what is not committed votes: the others may not have that entry, and need it', async t => {
+  const group = new Group([1, 2, 3], { configuration: { voters: ids(1), outgoing: ids(1, 2, 3), learners: [] }, timing: { checkQuorum: false } })
+  group.at(1).fill('1 2')
+  group.at(2).fill('1')
+  group.at(2).log.append(makeBatch(1, 2, 1, 'configuration', '', 100, votersOnly(ids(1))))
+  group.at(2).synced()
+  group.at(2).fill('', { term: 2 })
+  t.equal(currentOf(group, 2), 'voters 1')
+  group.at(3).crash()
+  group.at(1).raft.campaign()
+  group.settle()
+  t.equal(group.at(1).raft.role, 'leader')
+})
+
+t.test('nobody becomes a voter before it holds on its disk that it is a member: else its vote would be missing', async t => {
+  const group = groupOf([1], 2)
+  group.leader!.raft.leading!.setTarget({ voters: ids(1, 2), learners: [] })
+  for (let tick = 0; tick < 20; tick++) {
+    group.at(1).work()
+    group.at(2).persisted()
+    group.tick()
+    for (const message of group.bag.splice(0)) group.deliver(message)
+  }
+  t.equal(currentOf(group, 1), 'voters 1 learners 2')
+  t.equal(currentOf(group, 2), 'voters 1 learners 2')
+  t.equal(group.at(2).log.durableEnd, 0)
+  group.run(20)
+  t.equal(currentOf(group, 1), 'voters 1,2')
+})
+
+t.test('who gave up its log, and is no member by what it has now, votes for nobody', async t => {
+  const group = new Group([1, 2, 3], { timing: { checkQuorum: false } })
+  group.members.delete(3 as MemberId)
+  group.add(3, votersOnly(ids(1, 2)))
+  group.at(2).crash()
+  group.at(1).raft.campaign()
+  group.settle()
+  t.not(group.at(1).raft.role, 'leader')
+  t.equal(group.at(3).raft.vote, 0)
 })
 
 t.test('a follower that begins anew has the configuration of what it skipped', async t => {

@@ -265,7 +265,7 @@ class Explorer {
       left = left.slice()
       left[kinds.indexOf(spent)]!--
     }
-    bag.push(...result.sent)
+    for (const sent of result.sent) if (this.#receivers[sent]! >= 0) bag.push(sent) // else to somebody who is gone
     const found = this.#add(members, bag, left, state.memory, state.index, () => this.#label(at, command, spent, message))
     if (typeof found === 'string') return found
     if (found !== undefined) this.#next.push(found)

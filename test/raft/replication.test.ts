@@ -80,8 +80,16 @@ t.test('5.3: an append that does not fit is refused, with a hint where the logs 
     const member = new Group([1, 2, 3]).at(2)
     member.fill(own, { term: 5 })
     member.raft.step({
-      kind: 'append-entries', from: 1 as MemberId, to: 2 as MemberId, term: 5 as Term, offset: offset as Offset, previousTerm: previousTerm as Term,
-      endOffset: offset as Offset, entryTerm: 0 as Term, highWatermark: 0 as Offset, batches: []
+      kind: 'append-entries',
+      from: 1 as MemberId,
+      to: 2 as MemberId,
+      term: 5 as Term,
+      offset: offset as Offset,
+      previousTerm: previousTerm as Term,
+      endOffset: offset as Offset,
+      entryTerm: 0 as Term,
+      highWatermark: 0 as Offset,
+      batches: []
     })
     t.match(member.sent, [hint === undefined ? { rejected: false, endOffset: offset } : { rejected: true, offset, ...hint }], `"${own}" at ${offset} after term ${previousTerm}`)
   }

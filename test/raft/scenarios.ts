@@ -3,6 +3,7 @@ import { assert } from '../../src/base/assert.ts'
 import type { MemberId, Offset, Term } from '../../src/base/ids.ts'
 import { type GroupOptions, Group, type Machine } from './kit.ts'
 import { check, type Memory, nothing, see } from './invariants.ts'
+import { makeBatch } from './memory-log.ts'
 import type { Exploration } from './model.ts'
 
 export type Scenario = Pick<Exploration, 'group' | 'budget'> & Partial<Exploration>
@@ -160,6 +161,38 @@ export const scenarios: Readonly<Record<string, (machine: Machine) => Scenario>>
     group.at(1).raft.leading!.setTarget({ voters: [1, 3] as MemberId[], learners: [] })
     group.collect()
     return { group, budget: { tick: 3, campaign: 1, crash: 1 }, bagMax: 4, changing: true }
+  },
+
+  /** One becomes two, at once after the first entry. */
+  'a second voter': machine => {
+    const group = new Group([1, 2], { ...clockless, machine, configuration: { voters: [1] as MemberId[], outgoing: [], learners: [] } })
+    group.elect(1)
+    group.at(1).raft.leading!.setTarget({ voters: [1, 2] as MemberId[], learners: [] })
+    group.at(1).work()
+    group.collect()
+    return { group, budget: { crash: 2, tick: 3 }, bagMax: 4, changing: true }
+  },
+
+  /** One wrote that it leaves two, and crashed; the other went on with a third, which is gone by now, and needs that vote. */
+  'a removed voter and a newer term': machine => {
+    const group = new Group([1, 2], { ...clockless, machine, configuration: { voters: [1] as MemberId[], outgoing: [1, 2, 3] as MemberId[], learners: [] } })
+    group.at(1).fill('1 2')
+    group.at(2).fill('1')
+    group.at(2).log.append(makeBatch(1, 2, 1, 'configuration', '', 100, { voters: [1] as MemberId[], outgoing: [], learners: [] }))
+    group.at(2).synced()
+    group.at(2).fill('', { term: 2 })
+    return { group, budget: { campaign: 2, crash: 1 }, bagMax: 4, changing: true }
+  },
+
+  /** The leader of two stays alone, and loses what says so; the other has it, and no vote any more. */
+  'a voter becomes a learner': machine => {
+    const group = led([1, 2], { ...clockless, machine })
+    group.at(1).propose('a')
+    group.settle()
+    group.run(3)
+    group.at(1).raft.leading!.setTarget({ voters: [1] as MemberId[], learners: [2] as MemberId[] })
+    group.collect()
+    return { group, budget: { crash: 1, campaign: 1, tick: 1 }, bagMax: 4, changing: true }
   },
 
   /** Two of three voters are to be replaced at once: neither the old nor the new majority may decide alone. */

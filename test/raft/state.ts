@@ -9,7 +9,7 @@ import { batchOf } from './memory-log.ts'
 type Fields = Record<string, unknown>
 
 /** Never changed once they are made: shared between copies, and no part of what distinguishes two states of one member. */
-const constant: ReadonlySet<string> = new Set(['self', 'timing', 'limits', 'options', 'log', 'port'])
+const constant: ReadonlySet<string> = new Set(['self', 'timing', 'limits', 'options', 'log', 'port', '_port'])
 
 export function cloneMember (member: Member): Member {
   const copy = Object.create(Object.getPrototypeOf(member) as object) as Member

@@ -4,7 +4,6 @@
  * copied and compared (see state.ts); nothing else changes.
  */
 import { registerHooks } from 'node:module'
-import { assert } from '../../src/base/assert.ts'
 import type { Machine } from './kit.ts'
 
 /** One change of the text; what is searched for is there exactly once, else the change is out of date. */
@@ -20,7 +19,7 @@ const variants: Array<readonly Change[]> = []
 function changed (name: string, source: string, changes: readonly Change[]): string {
   for (const { file, find, replace } of changes) {
     if (file !== name) continue
-    assert(source.split(find).length === 2, 'the text to change is there exactly once')
+    if (source.split(find).length !== 2) throw new Error(`${file} must have exactly once: ${find}`)
     source = source.replace(find, () => replace)
   }
   return source.replace(/#(?=[a-z]\w*)/g, '_')

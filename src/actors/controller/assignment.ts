@@ -26,6 +26,8 @@ interface Tally {
   ownLeaders: number
   replicas: number
   leaders: number
+  /** How many partitions of the topic it holds together with each other one. */
+  readonly together: Map<Tally, number>
 }
 
 export interface Wanted {
@@ -38,7 +40,8 @@ export interface Wanted {
 
 /** Returns the replicas of each new partition, the preferred leader first. */
 export function assignPartitions (candidates: readonly Candidate[], { partitions, replicas, existing }: Wanted): Members[] {
-  const tallies = new Map(candidates.map(candidate => [candidate.member, tallyOf(candidate)]))
+  const inOrder = candidates.toSorted((a, b) => a.nodeId - b.nodeId)
+  const tallies = new Map(inOrder.map(candidate => [candidate.member, tallyOf(candidate)]))
   for (const members of existing) {
     for (const [index, member] of members.entries()) {
       const tally = tallies.get(member)
@@ -63,7 +66,7 @@ export function chooseReplacement (candidates: readonly Candidate[], stay: Membe
 }
 
 function tallyOf (candidate: Candidate): Tally {
-  return { candidate, own: 0, ownLeaders: 0, replicas: candidate.replicas, leaders: candidate.leaders }
+  return { candidate, own: 0, ownLeaders: 0, replicas: candidate.replicas, leaders: candidate.leaders, together: new Map() }
 }
 
 /** Picks one after the other: from the rack with the fewest replicas of this partition, there who has the least. */
@@ -77,10 +80,14 @@ function chooseSet (tallies: readonly Tally[], count: number, racks: ReadonlyArr
     let best: Tally | undefined
     for (const tally of tallies) {
       if (chosen.includes(tally)) continue
-      if (best === undefined || rackUse(tally) - rackUse(best) < 0 || (rackUse(tally) === rackUse(best) && hasLess(tally, best))) best = tally
+      if (best === undefined || rackUse(tally) - rackUse(best) < 0 || (rackUse(tally) === rackUse(best) && hasLess(tally, best, chosen))) best = tally
     }
     best!.own++
     best!.replicas++
+    for (const other of chosen) {
+      best!.together.set(other, (best!.together.get(other) ?? 0) + 1)
+      other.together.set(best!, (other.together.get(best!) ?? 0) + 1)
+    }
     const { rack } = best!.candidate
     usedRacks.set(rack, (usedRacks.get(rack) ?? 0) + 1)
     chosen.push(best!)
@@ -88,20 +95,22 @@ function chooseSet (tallies: readonly Tally[], count: number, racks: ReadonlyArr
   return chosen
 }
 
-function hasLess (a: Tally, b: Tally): boolean {
-  const difference = a.own - b.own || a.replicas - b.replicas || a.candidate.bytes - b.candidate.bytes || a.candidate.nodeId - b.candidate.nodeId
+/** Of equals, one that shares less with those that were chosen: when a broker is lost, its work goes to many. */
+function hasLess (a: Tally, b: Tally, chosen: readonly Tally[]): boolean {
+  const shared = (tally: Tally): number => chosen.reduce((sum, other) => sum + (tally.together.get(other) ?? 0), 0)
+  const difference = a.own - b.own || shared(a) - shared(b) || a.replicas - b.replicas || a.candidate.bytes - b.candidate.bytes || a.candidate.nodeId - b.candidate.nodeId
   return difference < 0
 }
 
-/** For each set the one that leads: nobody leads two partitions more than another who could have had one of them. */
-function chooseLeaders (sets: ReadonlyArray<readonly Tally[]>, tallies: readonly Tally[]): Tally[] {
+/** For each set the one that leads: nobody leads two partitions more than another one, as far as racks allow that. */
+function chooseLeaders (sets: Tally[][], tallies: readonly Tally[]): Tally[] {
   const leaders = sets.map(set => {
     const leader = set.reduce((best, tally) => leadsLess(tally, best) ? tally : best)
     leader.ownLeaders++
     leader.leaders++
     return leader
   })
-  for (let steps = sets.length; steps > 0 && passOn(sets, leaders, tallies); steps--);
+  for (let steps = sets.length; steps > 0 && (passOn(sets, leaders, tallies) || exchange(sets, leaders, tallies)); steps--);
   return leaders
 }
 
@@ -134,4 +143,29 @@ function passOn (sets: ReadonlyArray<readonly Tally[]>, leaders: Tally[], tallie
     }
   }
   return false
+}
+
+/**
+ * Where nobody can pass a partition on to who leads the least: that one takes the place of who leads the most in a partition, and
+ * gives up to it the place of a follower in another. Everybody holds as many replicas as before.
+ */
+function exchange (sets: Tally[][], leaders: Tally[], tallies: readonly Tally[]): boolean {
+  const most = tallies.reduce((best, tally) => tally.ownLeaders > best.ownLeaders ? tally : best)
+  const least = tallies.reduce((best, tally) => tally.ownLeaders < best.ownLeaders ? tally : best)
+  if (most.ownLeaders - least.ownLeaders < 2) return false
+  const given = sets.findIndex((set, partition) => leaders[partition] === most && !set.includes(least) && fits(set, most, least))
+  const taken = sets.findIndex((set, partition) => leaders[partition] !== least && set.includes(least) && !set.includes(most) && fits(set, least, most))
+  if (given < 0 || taken < 0) return false
+  sets[given] = sets[given]!.map(tally => tally === most ? least : tally)
+  sets[taken] = sets[taken]!.map(tally => tally === least ? most : tally)
+  leaders[given] = least
+  most.ownLeaders--
+  least.ownLeaders++
+  return true
+}
+
+/** Whether the replicas of a partition are in as many racks with `comes` in the place of `goes`. */
+function fits (set: readonly Tally[], goes: Tally, comes: Tally): boolean {
+  const { rack } = comes.candidate
+  return rack === null || rack === goes.candidate.rack || !set.some(tally => tally !== goes && tally.candidate.rack === rack)
 }

@@ -105,20 +105,17 @@ export class LocalReplicas {
 
   placed ({ topicId, partitions, actors }: PartitionsPlaced, out: Outbox): void {
     const placed: Array<{ group: GroupKey, actor: ActorId }> = []
-    const topic = this.#options.state.topics.get(topicId)
     for (const [index, partition] of partitions.entries()) {
       const local = this.#local.get(topicId)?.get(partition)
       if (local?.stage !== 'placing') continue
       local.stage = 'here'
       local.actor = actors[index]!
-      if (topic === undefined || this.#wanted.get(topicId)?.has(partition) !== true) continue
-      placed.push({ group: groupOf(topicId, partition), actor: local.actor })
-      this.#tellIntent(topic, partition, local.actor, out)
-      // Leaders announce themselves when they are elected; one that was elected before now is asked.
-      out.tell(local.actor, announceLeader)
+      if (this.#wanted.get(topicId)?.has(partition) === true) placed.push({ group: groupOf(topicId, partition), actor: local.actor })
     }
     this.#tellGroups(placed, [], out)
     this.#act(topicId, partitions, out)
+    // Leaders announce themselves when they are elected; one that was elected before now is asked.
+    for (const { actor } of placed) out.tell(actor, announceLeader)
   }
 
   failed ({ topicId, partitions }: PlacementFailed, out: Outbox): void {

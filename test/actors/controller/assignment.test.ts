@@ -16,7 +16,7 @@ const shapes = fc.integer({ min: 1, max: 12 }).chain(brokers => fc.record({
   brokers: fc.constant(brokers), replicas: fc.integer({ min: 1, max: Math.min(brokers, 5) }), partitions: fc.integer({ min: 1, max: 60 })
 }))
 
-t.test('replicas and leaders of a topic are within one of each other, whatever the brokers hold besides', async t => {
+t.test('replicas of a topic are within one of each other, and nobody leads two more than another who could lead one of them, whatever the brokers hold besides', async t => {
   fc.assert(fc.property(shapes, fc.array(fc.nat(100), { minLength: 12, maxLength: 12 }), ({ brokers, replicas, partitions }, loads) => {
     const among = fresh(brokers).map((one, index) => ({ ...one, replicas: loads[index]!, leaders: loads[index]! >> 1 }))
     const assigned = assignPartitions(among, { partitions, replicas, existing: [] })
@@ -24,8 +24,24 @@ t.test('replicas and leaders of a topic are within one of each other, whatever t
     for (const members of assigned) {
       if (members.length !== replicas || new Set(members).size !== replicas) return false
     }
-    return spread(countsOf(assigned.flat(), among)) <= 1 && spread(countsOf(assigned.map(members => members[0]!), among)) <= 1
+    const leads = new Map(among.map(({ member }) => [member, assigned.filter(members => members[0] === member).length]))
+    return spread(countsOf(assigned.flat(), among)) <= 1 && assigned.every(members => members.every(member => leads.get(members[0]!)! - leads.get(member)! <= 1))
   }), { numRuns: 300 })
+})
+
+t.test('leaders are within one of each other too, and who shares partitions with whom changes', async t => {
+  for (let brokers = 2; brokers <= 12; brokers++) {
+    for (let replicas = 1; replicas <= Math.min(brokers, 4); replicas++) {
+      for (const partitions of [1, 2, 7, 12, 30, 64]) {
+        const among = fresh(brokers)
+        const assigned = assignPartitions(among, { partitions, replicas, existing: [] })
+        const uneven = spread(countsOf(assigned.map(members => members[0]!), among))
+        if (uneven > 1) t.fail(`${brokers} brokers, ${replicas} replicas, ${partitions} partitions: leaders ${uneven} apart`)
+      }
+    }
+  }
+  const pairs = new Set(assignPartitions(fresh(4), { partitions: 6, replicas: 2, existing: [] }).map(members => members.toSorted().join()))
+  t.equal(pairs.size, 6, 'every two of four')
 })
 
 t.test('partitions that a topic gets later fill up what its earlier ones left', async t => {

@@ -149,6 +149,7 @@ t.test('a broker that is not heard of is fenced, and when it is back it is not',
     for (const { offline, leader, isr } of [...cluster.node(id).topics.values()][0]!.partitions) {
       t.same(offline, [3])
       t.not(leader, 3)
+      t.not(leader, -1)
       t.ok(isr.length >= 2)
     }
   }
@@ -156,6 +157,62 @@ t.test('a broker that is not heard of is fenced, and when it is back it is not',
   cluster.advance(3000)
   for (const node of cluster.nodes) t.notOk(node.image!.brokers[2]!.fenced, `as ${node.id} knows`)
   t.same([...cluster.node(3).topics.values()][0]!.partitions.map(({ offline }) => offline), [[], [], []])
+})
+
+t.test('a broker that is there and does not know the metadata yet stays fenced, and takes no clients', async t => {
+  const cluster = Cluster.ready()
+  cluster.stop(3)
+  cluster.advance(8000)
+  cluster.replicates = false
+  cluster.restart(3)
+  cluster.replicates = true
+  const node = cluster.node(3)
+  node.replica.leader = 1 as never
+  // It hears of the leader, and not how far the log is committed.
+  const feed = node.feed.bind(node)
+  node.feed = message => {
+    node.replica.established = false
+    feed(message)
+  }
+  cluster.advance(3000)
+  t.ok(cluster.node(1).image!.brokers[2]!.fenced)
+  t.equal(node.image, undefined)
+  node.feed = feed
+  cluster.advance(3000)
+  t.notOk(cluster.node(1).image!.brokers[2]!.fenced)
+  t.notOk(node.image!.brokers[2]!.fenced)
+})
+
+t.test('a broker that finds no active controller takes clients with what it knows, after a while', async t => {
+  const cluster = Cluster.ready()
+  created(cluster, cluster.node(1), create('orders', 3))
+  cluster.stop(1)
+  cluster.stop(2)
+  cluster.stop(3)
+  cluster.restart(3)
+  cluster.advance(9000)
+  t.equal(cluster.node(3).image, undefined)
+  t.equal(cluster.node(3).partitions.size, 3, 'its replicas run at once')
+  cluster.advance(2000)
+  t.equal(cluster.node(3).image!.controller, -1)
+  t.equal(cluster.node(3).topics.size, 1)
+})
+
+t.test('ids that an earlier leadership of the same broker asked for do not mix with those of the next', async t => {
+  const cluster = Cluster.ready()
+  const node = cluster.node(1)
+  cluster.replicates = false
+  const asked = Array.from({ length: 1500 }, () => node.ask({ kind: 'allocate-producer-id' }))
+  cluster.depose()
+  cluster.replicates = true
+  cluster.elect(1)
+  for (let i = 0; i < 1500; i++) asked.push(node.ask({ kind: 'allocate-producer-id' }))
+  cluster.settle()
+  const answers = asked.map(correlation => node.answer(correlation)!)
+  t.ok(answers.every(answer => answer !== undefined))
+  const ids = answers.filter(({ errorCode }) => errorCode === 0).map(({ producerId }) => producerId)
+  t.equal(new Set(ids).size, ids.length)
+  t.ok(ids.length >= 1500)
 })
 
 t.test('a new active controller gives everybody a whole session first', async t => {
@@ -199,6 +256,16 @@ t.test('a broker that restarts knows the leaders from the others, and they from 
   t.equal(new Set(images).size, 1, images.join('\n'))
 })
 
+t.test('to clients a leader on a fenced broker is none', async t => {
+  const cluster = Cluster.ready()
+  const { results: [{ id }] } = created(cluster, cluster.node(1), create('orders', 1))
+  cluster.stop(3)
+  cluster.advance(2000)
+  t.ok(cluster.node(1).topics.get(id)!.partitions.some(({ leader }) => leader === 3))
+  cluster.advance(6000)
+  t.same(cluster.node(1).topics.get(id)!.partitions.map(({ leader }) => leader).toSorted(), [-1, 1, 2])
+})
+
 t.test('deleting a topic stops its replicas everywhere and takes its files', async t => {
   const cluster = Cluster.ready()
   created(cluster, cluster.node(1), create('orders', 3))
@@ -235,6 +302,20 @@ t.test('settings reach the partitions', async t => {
   cluster.stop(3)
   cluster.restart(3)
   for (const { config } of cluster.node(3).partitions.values()) t.same(config, { 'min.insync.replicas': '2' })
+})
+
+t.test('a replica that starts again is told what is meant now, whatever it was made from', async t => {
+  const cluster = Cluster.ready()
+  created(cluster, cluster.node(1), create('orders', 3))
+  created(cluster, cluster.node(1), { kind: 'alter-configs', topics: [{ topic: 'orders', replace: true, changes: [{ name: 'retention.ms', operation: 'set', value: '7' }] }], validateOnly: false })
+  for (const word of ['partition-started', 'leader-elected']) {
+    const [partition] = cluster.node(2).partitions.values()
+    Object.assign(partition!, { generation: -1, voters: [], config: {} })
+    const { topicId, partition: index } = partition!.spec
+    cluster.node(2).feed({ kind: word, topicId, partition: index, term: 1, leader: 2, inSync: [2], voters: [2], joint: false, generation: -1 })
+    t.match(partition, { generation: 0, config: { 'retention.ms': '7' } }, word)
+    t.equal(partition!.voters.length, 3)
+  }
 })
 
 t.test('more partitions', async t => {

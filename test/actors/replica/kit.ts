@@ -41,7 +41,7 @@ export interface ClusterOptions {
   readonly limits?: Partial<RaftLimits>
   /** Memory for the newest bytes of a log; small, so that followers that lag are served from the files. */
   readonly poolBytes?: number
-  readonly forgetful?: (member: MemberId) => 'maybe' | 'surely' | undefined
+  readonly forgetful?: (node: { readonly member: number, readonly starts: number }) => 'maybe' | 'surely' | undefined
 }
 
 /** What an owner's actor is made of. */
@@ -66,14 +66,18 @@ export class Node<State extends DerivedState = DerivedState> {
   /** Counts the starts of its processes. */
   starts = 0
   elections = 0
+  /** Reads of its files for others. */
+  loads = 0
   /** What controller and client of this node got. */
   told: Message[] = []
   answers: Array<Message & { readonly correlation: number }> = []
   system!: ActorSystem
   replica!: Replica
   state!: State
-  /** The power went since the last start. */
+  /** Counts losses of power. */
   #boot = 1
+  /** The start whose replica this is. */
+  #made = 0
 
   constructor (member: MemberId, cluster: Cluster<State>) {
     this.member = member
@@ -88,6 +92,9 @@ export class Node<State extends DerivedState = DerivedState> {
   }
 
   get log (): Log { return this.replica.log }
+
+  /** It runs, and has opened its log. */
+  get isUp (): boolean { return this.running && this.#made === this.starts }
 
   start (): void {
     const { scheduler, options, owner } = this.cluster
@@ -121,14 +128,18 @@ export class Node<State extends DerivedState = DerivedState> {
         chance: seededChance(this.cluster.seed * 1000 + this.member * 10 + this.starts),
         timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 10, checkQuorum: true, lagMsMax: 2000, ...options.timing },
         limits: { inflightBytesMax: 64 << 10, messageBytesMax: 4 << 10, ...options.limits },
-        readEntries: (plan, bytesMax, done) => reader.read(directory, plan, bytesMax, true, (_error, lease) => {
-          const bytes = lease === undefined ? undefined : new Uint8Array(lease.bytes)
-          lease?.release()
-          done(bytes)
-        }),
-        forgetful: options.forgetful?.(this.member),
+        readEntries: (plan, bytesMax, done) => {
+          this.loads++
+          reader.read(directory, plan, bytesMax, true, (_error, lease) => {
+            const bytes = lease === undefined ? undefined : new Uint8Array(lease.bytes)
+            lease?.release()
+            done(bytes)
+          })
+        },
+        forgetful: options.forgetful?.(this),
         onElection: () => { this.elections++ }
       })
+      this.#made = own
       this.replica = replica
       this.state = state
       return owner.actor({ replica, state, node: this, config })
@@ -147,10 +158,12 @@ export class Node<State extends DerivedState = DerivedState> {
   /** Ends as it should: what is under way is finished. */
   async stop (): Promise<void> {
     this.running = false
-    let closed = false
-    const closing = this.system.close().then(() => { closed = true })
-    for (let i = 0; i < 1000 && !closed; i++) await this.cluster.scheduler.advance(1)
-    await closing
+    await this.cluster.within(this.system.close())
+  }
+
+  /** Its log is gone, as when it was damaged and given up. Not while it runs. */
+  async loseLog (): Promise<void> {
+    await this.cluster.within(this.disk.removeFolder(directory))
   }
 
   tell (message: object): void {
@@ -227,14 +240,23 @@ export class Cluster<State extends DerivedState = DerivedState> {
 
   at (member: number): Node<State> { return this.nodes.get(member as MemberId)! }
 
-  /** Those that run, and their replica too. */
-  get live (): Node<State>[] { return [...this.nodes.values()].filter(({ running, replica }) => running && replica !== undefined) }
+  get live (): Node<State>[] { return [...this.nodes.values()].filter(({ isUp }) => isUp) }
 
   get leader (): Node<State> | undefined {
     return this.live.filter(({ replica }) => replica.role === 'leader').sort((a, b) => b.replica.term - a.replica.term)[0]
   }
 
   get followers (): Node<State>[] { return this.live.filter(node => node !== this.leader) }
+
+  /** Lets time pass until `work` is done. */
+  async within<T> (work: Promise<T>): Promise<T> {
+    const state = { over: false }
+    const done = (): void => { state.over = true }
+    work.then(done, done)
+    for (let i = 0; i < 5000 && !state.over; i++) await this.run(1)
+    if (!state.over) throw new Error('it takes for ever')
+    return await work
+  }
 
   async run (ms: number): Promise<void> {
     await this.scheduler.advance(ms)

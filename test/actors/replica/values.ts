@@ -29,7 +29,7 @@ function textOf (bytes: Uint8Array): string {
   return Buffer.from(bytes).toString().split('.')[0]!
 }
 
-interface Propose extends Message { readonly kind: 'propose', readonly text: string, readonly bytes: number }
+interface Propose extends Message { readonly kind: 'propose', readonly text: string, readonly bytes: number, readonly records: number }
 interface Act extends Message { readonly kind: 'act', readonly act: (replica: Replica, out: Outbox) => void }
 const upkeep: Message = { kind: 'upkeep' }
 
@@ -71,10 +71,10 @@ class ValuesOwner implements Actor, ReplicaOwner {
 
   async close (): Promise<void> { await this.#replica.close(this.#replica.log.pendingBytes === 0) }
 
-  #propose ({ text, bytes }: Propose, out: Outbox): void {
+  #propose ({ text, bytes, records }: Propose, out: Outbox): void {
     if (!this.#replica.canAppend) return
     const offset = this.#replica.log.logEndOffset
-    this.#replica.append(buildBatch({ records: [{ value: `${text}.`.padEnd(bytes, '.') }] }), out)
+    this.#replica.append(buildBatch({ records: Array.from({ length: records }, () => ({ value: `${text}.`.padEnd(bytes, '.') })) }), out)
     this.#state.values.push({ offset, text })
   }
 
@@ -109,8 +109,8 @@ export class ValuesCluster extends Cluster<Values> {
   }
 
   /** Hands values to the leader, if there is one. */
-  propose (count: number, bytes = 40, node: Node<Values> | undefined = this.leader): void {
-    for (let i = 0; i < count; i++) node?.tell({ kind: 'propose', text: `v${++this.#proposed}`, bytes })
+  propose (count: number, bytes = 40, node: Node<Values> | undefined = this.leader, records = 1): void {
+    for (let i = 0; i < count; i++) node?.tell({ kind: 'propose', text: `v${++this.#proposed}`, bytes, records })
   }
 
   /** Appends and waits until all have it. */

@@ -1,0 +1,189 @@
+/** Replicas whose disks fail, fill up or forget: they step back, recover, and help to elect nobody whom they should not. */
+import t from 'tap'
+import type { MemberId } from '../../../src/base/ids.ts'
+import type { Node } from './kit.ts'
+import { type Values, ValuesCluster } from './values.ts'
+
+/** The next so many syncs of its log fail. */
+function failSyncs (node: Node<Values>, count: number): void {
+  node.disk.fault = (operation, path) => operation === 'sync' && path.endsWith('.log') && count-- > 0 ? 'EIO' : undefined
+}
+
+t.test('a leader whose sync fails drops what it wrote and leads no more in its term; another goes on', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  const old = cluster.leader!
+  failSyncs(old, 1)
+  cluster.propose(3)
+  await cluster.until(() => old.replica.role !== 'leader', 'it steps down', 100)
+  await cluster.elected()
+  t.ok(cluster.leader!.replica.term > 1)
+  await cluster.append(3)
+  t.equal(old.log.logEndOffset, cluster.leader!.log.logEndOffset)
+  t.same(cluster.check(), [])
+  t.same(cluster.crashes, [])
+  await cluster.close()
+})
+
+t.test('a follower whose sync fails gets it again', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  const [one, other] = cluster.followers
+  failSyncs(one!, 1)
+  cluster.propose(3)
+  await cluster.even()
+  failSyncs(other!, 1)
+  await cluster.append(3)
+  t.equal(cluster.leader!.replica.term, 1)
+  t.same([cluster.committed.size, cluster.check(), cluster.crashes], [11, [], []])
+  await cluster.close()
+})
+
+t.test('a log that cannot be repaired is opened anew', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  const node = cluster.followers[0]!
+  let failures = 2
+  node.disk.fault = (operation, path) => (operation === 'sync' && path.endsWith('.log')) || (operation === 'rename' && failures-- > 0) ? 'EIO' : undefined
+  cluster.propose(2)
+  await cluster.until(() => node.crashes.length > 0, 'its actor gives up')
+  node.disk.fault = undefined
+  await cluster.even()
+  t.match(node.crashes[0]!.message, /EIO/)
+  t.same(cluster.check(), [])
+  await cluster.close()
+})
+
+t.test('a leader whose disk is full leaves the lead to another, and follows when there is room', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  const old = cluster.leader!
+  old.disk.capacity = old.disk.usedBytes
+  cluster.propose(3, 100_000)
+  await cluster.until(() => old.log.refusal === 'full' && cluster.leader !== undefined && cluster.leader !== old, 'another leads')
+  await cluster.elected()
+  cluster.propose(4)
+  await cluster.until(() => cluster.leader!.replica.highWatermark === cluster.leader!.log.logEndOffset, 'two of three are enough')
+  await cluster.run(20_000)
+  t.notOk(old.replica.role === 'leader')
+  const { term } = cluster.leader!.replica
+  t.same([old.log.logEndOffset, old.log.refusal], [5, 'full'])
+  old.disk.capacity = Infinity
+  await cluster.even()
+  t.equal(cluster.leader!.replica.term, term, 'nobody was disturbed')
+  t.same([cluster.check(), cluster.crashes], [[], []])
+  await cluster.close()
+})
+
+t.test('a follower whose disk is full is waited for, without hurry', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  const node = cluster.followers[0]!
+  node.disk.capacity = node.disk.usedBytes
+  cluster.propose(4, 100_000)
+  await cluster.until(() => node.log.refusal === 'full', 'it is full')
+  await cluster.run(3000)
+  t.notOk(cluster.leader!.replica.inSync().includes(node.member))
+  t.equal(cluster.leader!.replica.highWatermark, 9)
+  const before = cluster.links.sent.get('append-entries')!
+  await cluster.run(10_000)
+  t.ok(cluster.links.sent.get('append-entries')! - before < 250, `${cluster.links.sent.get('append-entries')! - before} messages in ten seconds`)
+  node.disk.capacity = Infinity
+  await cluster.even()
+  await cluster.until(() => cluster.leader!.replica.inSync().includes(node.member), 'it is in sync again')
+  t.same([cluster.check(), cluster.crashes], [[], []])
+  await cluster.close()
+})
+
+t.test('while votes cannot be saved nobody is elected, and the disk is asked twice a second', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(3)
+  for (const node of cluster.live) node.crash(false)
+  const fault = (_operation: string, path: string): string | undefined => path.includes('hard-state') ? 'EIO' : undefined
+  for (const node of cluster.nodes.values()) {
+    node.start()
+    await cluster.run(20)
+    node.disk.fault = fault
+  }
+  await cluster.run(20_000)
+  t.equal(cluster.leader, undefined)
+  const operations = (): number => cluster.live.reduce((sum, { disk }) => sum + (disk.counts.get('write') ?? 0) + (disk.counts.get('remove') ?? 0), 0)
+  const before = operations()
+  await cluster.run(10_000)
+  t.ok(operations() - before < 3 * 2 * 10 * 2, `${operations() - before} in ten seconds`)
+  for (const node of cluster.live) node.disk.fault = undefined
+  await cluster.append(2)
+  t.same([cluster.check(), cluster.crashes], [[], []])
+  await cluster.close()
+})
+
+t.test('a broker alone whose votes cannot be saved asks no more often the longer it takes', async t => {
+  const cluster = new ValuesCluster({ initial: [1] })
+  await cluster.run(0)
+  const node = cluster.at(1)
+  node.disk.fault = (_operation, path) => path.includes('hard-state') && node.disk.counts.get('look')! > 3 ? 'EIO' : undefined
+  await cluster.run(60_000)
+  const removals = node.disk.counts.get('remove') ?? 0
+  await cluster.run(10_000)
+  t.ok((node.disk.counts.get('remove') ?? 0) - removals < 60, `${(node.disk.counts.get('remove') ?? 0) - removals} in ten seconds`)
+  node.disk.fault = undefined
+  await cluster.append(1)
+  t.same(cluster.check(), [])
+  await cluster.close()
+})
+
+t.test('a full disk keeps room for votes', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(3)
+  for (const node of cluster.live) node.disk.capacity = node.disk.usedBytes
+  cluster.leader!.crash(false)
+  await cluster.run(3000)
+  t.ok(cluster.live.some(({ replica }) => replica.term > 1 && replica.role === 'leader'), 'one is elected, if only for those who read')
+  await cluster.close()
+})
+
+t.test('a sync that fails behind `interval` takes back what was acknowledged: such a voter elects nobody before it holds it again', async t => {
+  const cluster = new ValuesCluster({ config: { flush: 'interval', flushIntervalMs: 1000 } })
+  await cluster.append(5)
+  await cluster.run(3000)
+  const [leader, one, other] = [cluster.leader!, ...cluster.followers] as [Node<Values>, Node<Values>, Node<Values>]
+  // Committed by the leader and one, of whom the second loses it.
+  cluster.links.apart.add(other.member)
+  failSyncs(one, 1)
+  cluster.propose(4)
+  await cluster.until(() => leader.replica.highWatermark === 9, 'it is committed')
+  await cluster.until(() => one.log.logEndOffset === 5, 'it is lost', 3000)
+  leader.crash(false)
+  cluster.links.apart.clear()
+  cluster.tellPeers(leader.member, false)
+  await cluster.run(2000)
+  t.equal(cluster.leader, undefined, 'the one that lacks it must not win by the one that lost it')
+  leader.start()
+  await cluster.elected()
+  await cluster.append(1)
+  t.same(cluster.check(), [])
+  await cluster.close()
+})
+
+t.test('who lost its log does not lead by the group that it was made with', async t => {
+  const cluster = new ValuesCluster({ initial: [1], forgetful: ({ member, starts }) => member === 1 && starts > 1 ? 'surely' : undefined })
+  await cluster.append(3)
+  for (const member of [2, 3]) cluster.add(member).start()
+  cluster.act(cluster.leader!, (replica, out) => replica.setTarget([1, 2, 3] as MemberId[], [], out))
+  await cluster.until(() => cluster.leader!.replica.settled && cluster.isEven, 'they are three')
+  const lost = cluster.at(1)
+  lost.crash(true)
+  await lost.loseLog()
+  cluster.tellPeers(lost.member, false)
+  const leader = await cluster.elected()
+  cluster.links.apart.add(lost.member)
+  lost.start()
+  await cluster.run(10_000)
+  t.same([lost.replica.role, lost.replica.canAppend, lost.replica.readable, lost.replica.electsItself], ['follower', false, false, false])
+  cluster.links.apart.clear()
+  cluster.propose(1)
+  await cluster.until(() => cluster.live.length === 3 && cluster.isEven, 'it has what the others have')
+  t.equal(cluster.leader, leader)
+  t.same([lost.replica.configuration.voters, cluster.check(), cluster.crashes], [[1, 2, 3], [], []])
+  await cluster.close()
+})

@@ -1,0 +1,23 @@
+/** All that must hold at every moment. The order matters: what is committed is noted first. */
+import { CommittedNeverLost } from './invariants/committed-never-lost.ts'
+import { DurableSurvives } from './invariants/durable-survives.ts'
+import { LogMatching } from './invariants/log-matching.ts'
+import { MembersKeepTheirLogs } from './invariants/members-keep-their-logs.ts'
+import { MonotonicHighWatermark } from './invariants/monotonic-high-watermark.ts'
+import { NoDuplicateSequence } from './invariants/no-duplicate-sequence.ts'
+import { ReadsBelowHighWatermarkStable } from './invariants/reads-below-high-watermark-stable.ts'
+import { SingleLeaderPerTerm } from './invariants/single-leader-per-term.ts'
+import type { Invariant, Promises, Violate } from './invariant.ts'
+
+export function invariants (violate: Violate, promises: Promises): readonly Invariant[] {
+  return [
+    new SingleLeaderPerTerm(violate),
+    new LogMatching(violate),
+    new CommittedNeverLost(violate, promises),
+    new MonotonicHighWatermark(violate, promises),
+    new MembersKeepTheirLogs(violate),
+    new NoDuplicateSequence(violate),
+    new ReadsBelowHighWatermarkStable(violate),
+    new DurableSurvives(violate, promises)
+  ]
+}
