@@ -1,5 +1,5 @@
 /** How the controller has partitions placed and removed: through the supervisor, as effects that post what came of it. */
-import type { PartitionsPlaced, PartitionsRemoved, PlacementFailed } from './actors/controller/messages.ts'
+import type { PartitionSpec, PartitionsPlaced, PartitionsRemoved, PlacementFailed } from './actors/controller/messages.ts'
 import type { Placer as PartitionPlacer } from './actors/controller/options.ts'
 import type { Effect, Post } from './base/effect.ts'
 import type { PartitionIndex, TopicId } from './base/ids.ts'
@@ -7,11 +7,23 @@ import type { Logger } from './base/logger.ts'
 import { partitionName, type ReactorSpec } from './places.ts'
 import type { Placer } from './runtime/program.ts'
 
-/** @param removeFiles  of a topic's partitions, which run no more */
-export function partitionPlacer (placer: Placer, logger: Logger, removeFiles: (topicId: TopicId, partitions: readonly PartitionIndex[]) => Promise<void>): PartitionPlacer {
+/** @param files  of a topic's partitions: whether there are any; and to remove those of partitions that run no more */
+export function partitionPlacer (placer: Placer, logger: Logger, files: {
+  exists (topicId: TopicId, partition: PartitionIndex): Promise<boolean>
+  remove (topicId: TopicId, partitions: readonly PartitionIndex[]): Promise<void>
+}): PartitionPlacer {
+  const exists = async (topicId: TopicId, partition: PartitionIndex): Promise<boolean> => await files.exists(topicId, partition).catch(() => false)
   const effect = (work: (post: Post) => Promise<void>): Effect => ({ run: post => { work(post).catch(error => logger.error({ error }, 'an effect of the controller failed')) } })
   return {
-    place: (topicId, partitions) => effect(async post => {
+    place: (topicId, wanted) => effect(async post => {
+      const partitions: PartitionSpec[] = []
+      const absent: PartitionIndex[] = []
+      for (const spec of wanted) {
+        if (spec.mayBegin || await exists(topicId, spec.partition)) partitions.push(spec)
+        else absent.push(spec.partition)
+      }
+      if (absent.length > 0) post({ kind: 'placement-failed', topicId, partitions: absent, reason: 'there is no log yet' } as PlacementFailed)
+      if (partitions.length === 0) return
       try {
         const actors = await Promise.all(partitions.map(async spec =>
           await placer.place(partitionName(topicId, spec.partition), { type: 'partition', ...spec } as ReactorSpec)))
@@ -25,7 +37,7 @@ export function partitionPlacer (placer: Placer, logger: Logger, removeFiles: (t
       let removed = true
       try {
         for (const partition of partitions) await placer.remove(partitionName(topicId, partition))
-        await removeFiles(topicId, partitions)
+        await files.remove(topicId, partitions)
       } catch (error) {
         removed = false
         logger.error({ topicId, partitions, error }, 'the files of partitions that are not here any more could not be removed')

@@ -56,6 +56,10 @@ export class ReactorLogs {
     return `${this.topicsDirectory}/${topicId}-${partition}`
   }
 
+  async exists (topicId: string, partition: number): Promise<boolean> {
+    return (await this.#options.disk.list(this.directory(topicId, partition))).some(name => name.endsWith('.log'))
+  }
+
   /** Of a log that was given up once, and has not been made whole again by the other replicas: what to do when it has. */
   async lost (topicId: string, partition: number): Promise<{ readonly recovered: Effect } | undefined> {
     const { disk, logger } = this.#options

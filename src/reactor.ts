@@ -300,7 +300,7 @@ class Reactor {
     const ofThreads = <Id>(idOf: (thread: number) => Id): Id[] => Array.from({ length: threads }, (_, index) => idOf(index))
     const controller = new Controller({
       replica: this.#replicas.make(metadataGroupKey, opened.log, state, await this.#logs.lost(metadataTopicId, 0)),
-      placer: partitionPlacer(this.#context.placer, this.#logger, async (topicId, partitions) => await this.#logs.remove(topicId, partitions)),
+      placer: partitionPlacer(this.#context.placer, this.#logger, this.#logs),
       groups: groupsId(threads),
       edges: ofThreads(index => index as ActorId),
       peers: raftAddress === undefined ? [] : [peersId(threads, thread), ...ofThreads(index => peersId(threads, index)).filter(id => id !== peersId(threads, thread))],

@@ -23,7 +23,8 @@ export class Follower {
   /** The leader's high watermark. */
   #committed = 0 as Offset
   /** The present term's leader has said what is committed. */
-  established = false
+  #heard = false
+  #established = false
   /** A voter that had forgotten what it held holds all of it again once it has this on disk; {@link none}: not known yet. */
   #recoveredAt = none
 
@@ -31,11 +32,22 @@ export class Follower {
     this.#raft = raft
   }
 
+  /**
+   * Everything that was committed before the present term is known to be: something of this term is committed, and nothing of an
+   * earlier term can be committed behind it. In an empty group there is nothing.
+   */
+  get established (): boolean {
+    if (this.#established || !this.#heard) return this.#established
+    const { highWatermark, log, term } = this.#raft
+    this.#established = highWatermark === 0 ? this.#committed === 0 && log.endOffset === 0 : log.termAt(highWatermark - 1 as Offset) === term
+    return this.#established
+  }
+
   /** A term begins, or its leader is gone: nothing is verified any more. */
   begin (): void {
     this.#verified = this.#acknowledged = this.#recoveredAt = none
     this.#committed = 0 as Offset
-    this.established = false
+    this.#heard = this.#established = false
   }
 
   append (message: AppendEntries): void {
@@ -71,7 +83,7 @@ export class Follower {
     const verified = Math.max(this.#verified, log.startOffset) as Offset
     if (message.quiesce && message.sentEnd === verified && log.durableEnd >= verified && this.#raft.highWatermark === verified) {
       // The leader has committed all that it has, and it is here.
-      this.established = true
+      this.#established = true
       this.#raft.caughtUp()
       return true
     }
@@ -150,7 +162,7 @@ export class Follower {
   #verify (end: Offset, leadersHighWatermark: Offset): void {
     if (end > this.#verified) this.#verified = end
     if (leadersHighWatermark > this.#committed) this.#committed = leadersHighWatermark
-    this.established = true
+    this.#heard = true
     this.#advance()
   }
 

@@ -1,4 +1,5 @@
 /** What an invariant is: it is told what happens, and says when that must not be. */
+import type { IsSound } from './invariants/leader-stays.ts'
 import type { Entry, GroupView, Moving, ReplicaView } from './group-view.ts'
 
 export type Violate = (name: string, message: string) => void
@@ -6,6 +7,16 @@ export type Violate = (name: string, message: string) => void
 export interface Promises {
   /** An acknowledged write is on disk. */
   readonly alwaysSynced: boolean
+  /** Every broker is a cluster of its own. */
+  readonly apart: boolean
+  /** Leaders have no reason to change, as far as these brokers are concerned; undefined: they may always. */
+  readonly isSound: IsSound | undefined
+}
+
+/** What a client was told of its batch. */
+export interface Acknowledged {
+  readonly baseOffset: number
+  readonly crc: number
 }
 
 export interface Invariant {
@@ -17,6 +28,8 @@ export interface Invariant {
   moved? (group: GroupView, replica: ReplicaView, before: Moving): void
   /** A client was given a batch. */
   read? (group: GroupView, baseOffset: number, crc: number): void
+  /** A client was told, after it asked for that, that its batch is committed. */
+  acknowledged? (group: GroupView, batch: Acknowledged): void
   /** A broker removes its replica's files, and the topic was not deleted. Brokers have the numbers of their members. */
   removed? (group: GroupView, broker: number): void
   /** The run is over. */

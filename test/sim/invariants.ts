@@ -1,6 +1,9 @@
 /** All that must hold at every moment. The order matters: what is committed is noted first. */
+import { AcknowledgedIsCommitted } from './invariants/acknowledged-is-committed.ts'
+import { CommittedIsDurable } from './invariants/committed-is-durable.ts'
 import { CommittedNeverLost } from './invariants/committed-never-lost.ts'
 import { DurableSurvives } from './invariants/durable-survives.ts'
+import { LeaderStays } from './invariants/leader-stays.ts'
 import { LogMatching } from './invariants/log-matching.ts'
 import { MembersKeepTheirLogs } from './invariants/members-keep-their-logs.ts'
 import { MonotonicHighWatermark } from './invariants/monotonic-high-watermark.ts'
@@ -13,11 +16,14 @@ export function invariants (violate: Violate, promises: Promises): readonly Inva
   return [
     new SingleLeaderPerTerm(violate),
     new LogMatching(violate),
+    new CommittedIsDurable(violate, !promises.apart),
     new CommittedNeverLost(violate, promises),
+    new AcknowledgedIsCommitted(violate),
     new MonotonicHighWatermark(violate, promises),
     new MembersKeepTheirLogs(violate),
     new NoDuplicateSequence(violate),
     new ReadsBelowHighWatermarkStable(violate),
-    new DurableSurvives(violate, promises)
+    new DurableSurvives(violate, promises),
+    ...promises.isSound === undefined ? [] : [new LeaderStays(violate, promises.isSound)]
   ]
 }

@@ -70,10 +70,11 @@ export class Simulation {
     this.brokers = numbers.map(number => new SimBroker({
       number, world, clients, peers, founders: shape.apart ? [] : numbers, config: shape.config, diskMs: shape.diskMs
     }))
-    this.#watch = new Watch(world, this.brokers, shape)
+    this.#watch = new Watch(world, this.brokers, shape, broker => this.#nemesis.isSound(broker))
     this.#ledger = new Ledger(world, {
       // The leader's own word counts where there is nobody else, and never will be.
       trusts: acks => acks === -1 || (acks === 1 && shape.apart),
+      onAcknowledged: (topicId, partition, batch) => this.#watch.onAcknowledged(topicId, partition, batch),
       isDeposed: place => this.#watch.isDeposed(place)
     })
     if (trace !== undefined) trace.statusOf = broker => this.#watch.statusOf(broker)

@@ -34,6 +34,8 @@ export interface Shape {
   readonly valueBytesMax: number
   /** Between two changes of the cluster, about; Infinity: there are none. */
   readonly changePauseMs: number
+  /** A leader that reaches a majority has no reason to go. */
+  readonly leadersStay: boolean
 }
 
 const operationsWanted = 900
@@ -54,6 +56,9 @@ export function drawShape (chance: Chance): Shape {
   const consumers = between(2, 3)
   const pauseMs = (faultsMs + healMs) * (producerCount + consumers) / operationsWanted
   const kinds = drawFaults(chance, { apart, replicas, flush })
+  const changePauseMs = pick([Infinity, 2000, 5000])
+  const checkQuorum = chance.next() < 0.9
+  const clear = chance.next() < 0.7
   return {
     brokers,
     apart,
@@ -69,13 +74,13 @@ export function drawShape (chance: Chance): Shape {
       performanceReadCacheBytes: 1 << 20,
       autoCreateTopics: false,
       raftRttMs: pick([20, 50, 50]),
-      raftCheckQuorum: chance.next() < 0.9,
+      raftCheckQuorum: checkQuorum,
       enableFollowerRead: chance.next() < 0.5,
       performanceMaxBatchBytes: pick([1024, 4096, 1 << 20])
     },
     insyncMin: chance.next() < 0.5 ? 1 : between(1, replicas),
     clientLatencyMs: pick([0.1, 1, 10]),
-    weather: chance.next() < 0.7
+    weather: clear
       ? { latencyMs: pick([0.1, 1, 5]), loses: 0, doubles: 0, delays: 0 }
       : { latencyMs: pick([0.1, 1, 5]), loses: 0.02 * chance.next(), doubles: 0.02 * chance.next(), delays: 0.05 * chance.next() },
     diskMs: pick([0.02, 0.1, 1]),
@@ -90,7 +95,8 @@ export function drawShape (chance: Chance): Shape {
     consumers,
     recordsMax: pick([1, 3, 10]),
     valueBytesMax: pick([10, 100, 1000]),
-    changePauseMs: pick([Infinity, 2000, 5000])
+    changePauseMs,
+    leadersStay: !apart && changePauseMs === Infinity && checkQuorum && clear && !kinds.some(({ everywhere }) => everywhere === true)
   }
 }
 

@@ -11,16 +11,18 @@ import {
   producerIdOf, validateStoredBatch
 } from '../../src/record/record-batch.ts'
 import type { OnBatch } from './clients/fetched.ts'
-import type { Place } from './clients/ledger.ts'
+import type { OnAcknowledged, Place } from './clients/ledger.ts'
 import { GroupView, ReplicaView, type Entry } from './group-view.ts'
 import { invariants } from './invariants.ts'
 import type { Invariant } from './invariant.ts'
+import type { IsSound } from './invariants/leader-stays.ts'
 import type { SimBroker } from './sim-broker.ts'
 import type { Shape } from './swarm.ts'
 import type { World } from './world.ts'
 
 export class Watch {
   readonly onBatch: OnBatch
+  readonly onAcknowledged: OnAcknowledged
   readonly #world: World
   readonly #brokers: readonly SimBroker[]
   readonly #apart: boolean
@@ -29,11 +31,17 @@ export class Watch {
   readonly #byLog = new WeakMap<Log, ReplicaView>()
   #restore: () => void = () => {}
 
-  constructor (world: World, brokers: readonly SimBroker[], shape: Shape) {
+  constructor (world: World, brokers: readonly SimBroker[], shape: Shape, isSound: IsSound) {
     this.#world = world
     this.#brokers = brokers
     this.#apart = shape.apart
-    this.#invariants = invariants((name, message) => world.violate(name, message), { alwaysSynced: shape.flush === 'always' })
+    this.#invariants = invariants((name, message) => world.violate(name, message), {
+      alwaysSynced: shape.flush === 'always', apart: shape.apart, isSound: shape.leadersStay ? isSound : undefined
+    })
+    this.onAcknowledged = (topicId, partition, batch) => {
+      const group = this.#byKey.get(`${topicId}-${partition}`)
+      if (group !== undefined) for (const invariant of this.#invariants) invariant.acknowledged?.(group, batch)
+    }
     this.onBatch = (topicId, partition, baseOffset, crc) => {
       this.#kept.add(topicId)
       const group = this.#byKey.get(`${topicId}-${partition}`)
@@ -88,6 +96,7 @@ export class Watch {
       return base
     }
     Replica.prototype.receive = function (message, out) {
+      if (message.kind === 'raft-in' && message.message.kind === 'timeout-now') watch.#transferred(this)
       const event = receive.call(this, message, out)
       watch.#observe(this)
       return event
@@ -166,6 +175,11 @@ export class Watch {
     for (const invariant of this.#invariants) invariant.appended?.(view.group, view, entry)
   }
 
+  #transferred ({ log }: Replica): void {
+    const view = this.#byLog.get(log)
+    if (view !== undefined) view.group.transferred = true
+  }
+
   #observe (replica: Replica): void {
     const view = this.#byLog.get(replica.log)
     if (view === undefined) return
@@ -180,6 +194,7 @@ export class Watch {
     const { role, term, highWatermark, durableEnd } = view
     view.take(replica)
     for (const invariant of this.#invariants) invariant.moved?.(view.group, view, { role, term, highWatermark, durableEnd })
+    if (view.role === 'leader') view.group.transferred = false
   }
 }
 

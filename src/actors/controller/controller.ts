@@ -227,6 +227,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     const active = this.#active
     this.#replay(replica.highWatermark)
     this.#forwards.replayed(this.#entries.replayedEnd, this.#out)
+    if (!this.#replicas.trusted && replica.established) this.#replicas.trust(this.#out)
     if (active !== undefined && (role !== 'leader' || term !== active.term)) {
       note({ term: active.term }, 'this is no longer the active controller')
       active.end(this.#out)

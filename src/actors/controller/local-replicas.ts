@@ -50,9 +50,16 @@ export class LocalReplicas {
   /** Before the start: what this member held once and does not any more. */
   readonly #doomed = new Map<TopicId, Set<number>>()
   #running = false
+  /**
+   * The metadata log is known as far as it is committed. Before that, what it says may be long out of date: nothing is removed, and no
+   * log is begun, as this member may have given up one of that name and must not vote as if it had never had it.
+   */
+  #trusted: boolean
 
   constructor (options: LocalReplicasOptions) {
     this.#options = options
+    // Nobody else can have committed anything.
+    this.#trusted = options.peers.length === 0
   }
 
   actorOf (topicId: TopicId, partition: number): ActorId {
@@ -93,12 +100,25 @@ export class LocalReplicas {
   /** From now on what is wanted is done. */
   run (out: Outbox): void {
     this.#running = true
+    if (this.#trusted) this.#removeDoomed(out)
+    for (const [topicId, partitions] of this.#wanted) this.#act(topicId, [...partitions], out)
+  }
+
+  get trusted (): boolean { return this.#trusted }
+
+  /** What was replayed is all that is committed. */
+  trust (out: Outbox): void {
+    this.#trusted = true
+    this.#removeDoomed(out)
+    for (const [topicId, locals] of this.#local) this.#act(topicId, [...locals.keys()], out)
+  }
+
+  #removeDoomed (out: Outbox): void {
     for (const [topicId, partitions] of this.#doomed) {
       for (const partition of partitions) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
       out.effect(this.#options.placer.remove(topicId, [...partitions] as PartitionIndex[]))
     }
     this.#doomed.clear()
-    for (const [topicId, partitions] of this.#wanted) this.#act(topicId, [...partitions], out)
   }
 
   // ---- what the supervisor says
@@ -136,7 +156,7 @@ export class LocalReplicas {
   retry ({ topicId, partitions }: RetryPlacement, out: Outbox): void {
     const locals = this.#local.get(topicId)
     const stuck = (partition: PartitionIndex): boolean => locals?.get(partition)?.stage === 'removing'
-    const removing = partitions.filter(partition => stuck(partition) || this.#wanted.get(topicId)?.has(partition) !== true)
+    const removing = !this.#trusted ? [] : partitions.filter(partition => stuck(partition) || this.#wanted.get(topicId)?.has(partition) !== true)
     // Also what was not wanted any more by the time it failed: it may have left files.
     for (const partition of removing) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
     if (removing.length > 0) out.effect(this.#options.placer.remove(topicId, removing))
@@ -173,7 +193,7 @@ export class LocalReplicas {
         set(this.#local, topicId, partition, { stage: 'placing', actor: noActor })
       } else if (local?.stage === 'here' && wanted) {
         this.#tellIntent(topic!, partition, local.actor, out)
-      } else if (local?.stage === 'here') {
+      } else if (local?.stage === 'here' && this.#trusted) {
         local.stage = 'removing'
         removing.push(partition as PartitionIndex)
       }
@@ -186,7 +206,7 @@ export class LocalReplicas {
   #specOf (topic: TopicState, partition: PartitionIndex): PartitionSpec {
     const { id: topicId, name, config, partitions } = topic
     const assignment = partitions[partition]!
-    return { topicId, topic: name, partition, config, initial: initialFor(this.#options.self, assignment), voters: targetOf(assignment) }
+    return { topicId, topic: name, partition, config, initial: initialFor(this.#options.self, assignment), voters: targetOf(assignment), mayBegin: this.#trusted }
   }
 
   /** A broker alone has nothing to tell: who its partitions' only voter is, they know. */

@@ -462,6 +462,8 @@ export interface PartitionSpec {
   readonly initial: readonly MemberId[]
   /** Who was to vote when the replica was placed. A spec is kept for restarts: who is to vote now comes with `partition-assigned`. */
   readonly voters: readonly MemberId[]
+  /** False: only a log that is there already is opened; otherwise the placement fails, and is tried again. */
+  readonly mayBegin: boolean
 }
 
 /** What any broker's controller takes from its own network actors; all but the last are answered by the active one. */

@@ -83,7 +83,10 @@ t.test('an answer waits until the broker that was asked knows what it tells of',
   const feed = node.feed.bind(node)
   const held: AnyMessage[] = []
   // What its replica is told comes late.
-  node.feed = message => message.kind === 'raft-in' ? void held.push(message) : feed(message)
+  node.feed = message => {
+    if (message.kind === 'raft-in') held.push(message)
+    else feed(message)
+  }
   const correlation = node.ask({ kind: 'delete-topics', topics: [{ name: 'none', id: null }] })
   cluster.settle()
   t.match(node.answer(correlation), { results: [{ errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }] }, 'nothing was decided: nothing to wait for')

@@ -166,3 +166,13 @@ t.test('moves that are needed: a few at a time, over racks, back to the same nod
   t.same(nodesOf(state.topics.get(topicId(1))!.partitions[1]!, state), { replicas: [3, 5], adding: [], removing: [] }, 'to clients nothing moves')
   t.same(nodesOf(state.topics.get(topicId(1))!.partitions[0]!, state), { replicas: [2, 3, 5, 1], adding: [2], removing: [1] })
 })
+
+t.test('a node never holds a partition twice, by whichever of its folders', async t => {
+  const state = cluster(3)
+  state.apply(created(1, [[1, 2]]))
+  // Node 2 has another folder; node 1, which is drained, must not be replaced by it.
+  state.apply(registered(2, { member: member(9), directoryId: 'new' }))
+  state.apply({ kind: 'broker-draining', nodeId: node(1), draining: true })
+  const [move] = neededMoves({ state, candidates: candidatesOf(state) }, 10)
+  t.match(move, { replicas: [3, 9, 1, 2] })
+})

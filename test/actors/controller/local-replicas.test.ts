@@ -31,6 +31,11 @@ function setUp () {
   return {
     replicas,
     specs,
+    /** The metadata log is known as far as it is committed. */
+    begin (out: KitOutbox): void {
+      replicas.run(out)
+      replicas.trust(out)
+    },
     apply (record: MetadataRecord): void {
       const { topic, partitions, deleted } = state.apply(record)
       if (topic !== undefined) replicas.assigned(topic, partitions ?? [...topic.partitions.keys()], out)
@@ -65,15 +70,31 @@ t.test('a start does what the log asks for, and again what earlier starts may no
   s.apply(created(3, [[1], [1]]))
   s.apply(moved(3, 1, 2))
   s.apply(moved(3, 1, 1, 2))
-  t.same(s.asks(out => s.replicas.run(out)).toSorted(), ['place 1: 2', 'place 3: 0,1', 'remove 1: 0', 'remove 2: 0'])
+  t.same(s.asks(out => s.begin(out)).toSorted(), ['place 1: 2', 'place 3: 0,1', 'remove 1: 0', 'remove 2: 0'])
   t.same(s.specs.map(({ topic, partition, initial, voters }) => [topic, partition, initial, voters]), [
     ['topic-1', 2, [3, 1], [3, 1]], ['topic-3', 0, [1], [1]], ['topic-3', 1, [], [1, 2]]
   ], 'who was away begins as a stranger')
 })
 
+t.test('before the metadata log is known as far as it is committed, nothing is removed and no log is begun', async t => {
+  const s = setUp()
+  s.apply(created(1, [[1, 2, 3], [1, 3]]))
+  s.apply(moved(1, 0, 2, 3))
+  t.same(s.asks(out => s.replicas.run(out)), ['place 1: 1'])
+  t.equal(s.specs[0]!.mayBegin, false, 'only a log that is there already')
+  s.asks(out => s.replicas.placed(placed(1, 1), out))
+  s.apply(moved(1, 1, 3))
+  t.same(s.asks(() => {}), [], 'this may be long out of date')
+  s.apply(moved(1, 1, 3, 1))
+  t.same(s.asks(out => s.replicas.trust(out)), ['remove 1: 0'])
+  s.apply(created(2, [[1]]))
+  s.asks(() => {})
+  t.equal(s.specs.at(-1)!.mayBegin, true)
+})
+
 t.test('what is placed is told to the links, and what is meant to the partition', async t => {
   const s = setUp()
-  s.asks(out => s.replicas.run(out))
+  s.asks(out => s.begin(out))
   t.same(s.asks(() => s.apply(created(1, [[1, 2], [2, 3]]))), ['place 1: 0'])
   t.equal(s.replicas.actorOf(topicId(1), 0), -1)
   s.asks(out => s.replicas.placed(placed(1, 0), out))
@@ -93,7 +114,7 @@ t.test('what is placed is told to the links, and what is meant to the partition'
 
 t.test('wishes that change while a step is under way', async t => {
   const s = setUp()
-  s.asks(out => s.replicas.run(out))
+  s.asks(out => s.begin(out))
   s.asks(() => s.apply(created(1, [[1, 2]])))
   t.same(s.asks(() => s.apply(moved(1, 0, 2))), [], 'it is being placed')
   t.same(s.asks(out => s.replicas.placed(placed(1, 0), out)), ['remove 1: 0'])
@@ -107,7 +128,7 @@ t.test('wishes that change while a step is under way', async t => {
 
 t.test('what fails is tried again, as it is meant then', async t => {
   const s = setUp()
-  s.asks(out => s.replicas.run(out))
+  s.asks(out => s.begin(out))
   s.asks(() => s.apply(created(1, [[1], [1], [1, 2]])))
   const failed = { kind: 'placement-failed', ...at(1, 0, 1, 2), reason: 'no room' } as const
   t.same(s.asks(out => s.replicas.failed(failed, out)), [], 'not at once')
@@ -126,7 +147,7 @@ t.test('what is to be removed since before the start is not placed before it is 
   const s = setUp()
   s.apply(created(1, [[1, 2]]))
   s.apply(moved(1, 0, 2))
-  t.same(s.asks(out => s.replicas.run(out)), ['remove 1: 0'])
+  t.same(s.asks(out => s.begin(out)), ['remove 1: 0'])
   t.same(s.asks(() => s.apply(moved(1, 0, 2, 1))), [])
   t.same(s.asks(out => s.replicas.removed(removed(1, true, 0), out)), ['place 1: 0'])
 })

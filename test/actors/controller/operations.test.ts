@@ -75,7 +75,7 @@ t.test('a partition moves: the replica that leaves goes when the others have eve
   joined(cluster, 4)
   const id = create(cluster, 'orders', 3, 1)
   t.match(reassign(cluster, 0, [1, 2, 3]), { errorCode: 0, results: [{ topic: 'orders', partition: 0, errorCode: 0 }] })
-  const group = cluster.groupAt(id, 0)
+  const group = cluster.groups.at(id, 0)
   group.frozen = true
   t.match(reassign(cluster, 0, [4, 2, 3]), { results: [{ errorCode: 0 }] })
   t.same(listed(cluster), [{ topic: 'orders', partition: 0, replicas: [4, 2, 3, 1], adding: [4], removing: [1] }])
@@ -101,7 +101,7 @@ t.test('a move that is taken back, and what cannot be moved', async t => {
   t.match(reassign(cluster, 0, [1, 1]), { results: [{ errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT }] })
   t.match(reassign(cluster, 0, []), { results: [{ errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT }] })
   t.match(reassign(cluster, 0, [1, 2], { allowReplicationFactorChange: false }), { results: [{ errorCode: ErrorCode.INVALID_REPLICATION_FACTOR }] })
-  const group = cluster.groupAt(id, 0)
+  const group = cluster.groups.at(id, 0)
   group.frozen = true
   reassign(cluster, 0, [4])
   t.same(listed(cluster), [{ topic: 'orders', partition: 0, replicas: [4, 1, 2, 3], adding: [4], removing: [1, 2, 3] }])
@@ -119,7 +119,7 @@ t.test('a move goes on under another active controller, and an old word about it
   const cluster = Cluster.ready()
   joined(cluster, 4)
   const id = asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: 1, replicas: 3, config: {}, assignments: [[1, 2, 3]] }], validateOnly: false, timeoutMs: 5000 }).results[0].id
-  const group = cluster.groupAt(id, 0)
+  const group = cluster.groups.at(id, 0)
   group.frozen = true
   reassign(cluster, 0, [4, 2, 3])
   cluster.elect(2)
@@ -133,10 +133,25 @@ t.test('a move goes on under another active controller, and an old word about it
   t.equal(listed(cluster).length, 1)
   group.frozen = false
   group.term = 100
-  cluster.announce(group)
+  cluster.groups.announce(group)
   cluster.advance(2000)
   t.same(listed(cluster), [])
   t.notOk(cluster.node(1).files.has(`${id}-0`))
+})
+
+t.test('a move that is sent elsewhere in the moment of its arrival has not arrived', async t => {
+  const cluster = Cluster.ready()
+  joined(cluster, 4)
+  const id = asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: 1, replicas: 3, config: {}, assignments: [[1, 2, 3]] }], validateOnly: false, timeoutMs: 5000 }).results[0].id
+  const group = cluster.groups.at(id, 0)
+  group.frozen = true
+  reassign(cluster, 0, [1, 2, 4])
+  // In one turn of the active controller.
+  cluster.node(1).feed({ kind: 'leader-elected', topicId: id, partition: 0, term: group.term, leader: 1, inSync: [1, 2, 4], voters: [1, 2, 4], joint: false, generation: 1 })
+  cluster.node(1).ask({ kind: 'alter-reassignments', partitions: [{ topic: 'orders', partition: 0, replicas: [2, 3, 4] }], allowReplicationFactorChange: true })
+  cluster.settle()
+  t.same(listed(cluster), [{ topic: 'orders', partition: 0, replicas: [2, 3, 4, 1], adding: [4], removing: [1] }])
+  t.ok(cluster.node(1).files.has(`${id}-0`))
 })
 
 t.test('a broker whose disk was erased comes back as another member, and gets its partitions again', async t => {
@@ -152,7 +167,7 @@ t.test('a broker whose disk was erased comes back as another member, and gets it
   cluster.advance(5000)
   t.equal(node.partitions.size, 3)
   t.same(imageOf(cluster, 1, id).map(([, replicas]) => replicas), before.map(([, replicas]) => replicas))
-  for (const partition of [0, 1, 2]) t.same(cluster.groupAt(id, partition).voters.toSorted(), [1, 2, 4])
+  for (const partition of [0, 1, 2]) t.same(cluster.groups.at(id, partition).voters.toSorted(), [1, 2, 4])
   t.same(cluster.metadata, { voters: [1, 2, 4], outgoing: [], learners: [] }, 'it votes in the place of its old folder')
   t.match(asked(cluster, 1, { kind: 'describe-quorum' }), { reassigning: 0, underReplicated: 0 })
   t.same(listed(cluster), [])
@@ -171,7 +186,7 @@ t.test('also while another broker is down: nothing is given up, and all goes on 
   const { nodeId, member } = join(cluster, 3, { directoryId: 'new' })
   cluster.add(3, nodeId, member, { directoryId: 'new' })
   cluster.advance(5000)
-  for (const partition of [0, 1, 2]) t.same(cluster.groupAt(id, partition).voters.toSorted(), [1, 2, member])
+  for (const partition of [0, 1, 2]) t.same(cluster.groups.at(id, partition).voters.toSorted(), [1, 2, member])
 })
 
 t.test('draining a broker moves everything away; then it can be struck off', async t => {
@@ -241,7 +256,7 @@ t.test('elections that are asked for', async t => {
   t.match(transfer(0, -1), { results: [{ errorCode: 0 }] }, 'to whoever can')
   t.not(imageOf(cluster, 1, id)[0]![0], leader)
   // The leader hears nothing of it.
-  cluster.groupAt(id, 1).frozen = true
+  cluster.groups.at(id, 1).frozen = true
   const other = imageOf(cluster, 1, id)[1]![1][1]!
   const late = cluster.node(3).ask({ kind: 'transfer-leaders', partitions: [{ topic: 'orders', partition: 1, to: other }], timeoutMs: 2000 })
   cluster.advance(1000)
@@ -285,7 +300,7 @@ t.test('a broker that nobody can stand in for stops all the same', async t => {
   alone.elect(1)
   asked(alone, 1, { kind: 'create-topics', topics: [{ name: 'x', partitions: 3, replicas: 1, config: {} }], validateOnly: false, timeoutMs: 5000 })
   t.match(asked(alone, 1, { kind: 'broker-leaving', timeoutMs: 10_000 }), { kind: 'broker-left', partitionsLeft: 0 })
-  for (let partition = 0; partition < 6; partition++) cluster.groupAt(id, partition).frozen = true
+  for (let partition = 0; partition < 6; partition++) cluster.groups.at(id, partition).frozen = true
   const correlation = cluster.node(1).ask({ kind: 'broker-leaving', timeoutMs: 3000 })
   cluster.advance(2500)
   t.equal(cluster.node(1).answer(correlation), undefined)
@@ -318,6 +333,28 @@ t.test('a broker that moves to another address is found there', async t => {
   t.match(cluster.node(1).image!.brokers[2], { host: 'elsewhere', raftHost: 'raft-elsewhere', rack: 'b' })
   t.match(cluster.node(1).peers.find(({ member }) => member === 3), { host: 'raft-elsewhere' })
   t.match(cluster.node(3).image!.brokers[2], { host: 'elsewhere' })
+})
+
+t.test('nobody registers for another one', async t => {
+  const cluster = Cluster.ready()
+  const register = { kind: 'register-broker', nodeId: 2, member: 2, body: registration(2, { host: 'evil' }) }
+  cluster.node(1).feed({ kind: 'controller-in', from: 3, body: { kind: 'forward', life: 1, number: 1, request: register } })
+  cluster.settle()
+  t.match(cluster.node(1).image!.brokers[1], { host: 'host-2' })
+})
+
+t.test('a leader that is asked to hand over is not asked again at once: asking keeps it from writing', async t => {
+  const cluster = Cluster.ready()
+  const id = create(cluster, 'orders', 3, 1)
+  const group = cluster.groups.at(id, 0)
+  group.frozen = true
+  let asked = 0
+  Object.defineProperty(group, 'transferTo', { get: () => 0, set: () => { asked++ } })
+  cluster.node(group.leader).ask({ kind: 'broker-leaving', timeoutMs: 4000 })
+  cluster.advance(1000)
+  t.equal(asked, 1)
+  cluster.advance(1000)
+  t.equal(asked, 2)
 })
 
 t.test('a folder that was replaced speaks for its node no more', async t => {

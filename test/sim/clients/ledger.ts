@@ -1,5 +1,6 @@
 /** What all clients of a run write down: the history that is checked at the end, and how many operations there were. */
 import { History, type Assign, type End, type Poll, type Send } from '../../cluster/history.ts'
+import type { Acknowledged } from '../invariant.ts'
 import type { World } from '../world.ts'
 
 /** A replica, as a client names it. */
@@ -9,7 +10,11 @@ export interface Place {
   readonly broker: number
 }
 
+/** Told of each batch that was acknowledged as committed. */
+export type OnAcknowledged = (topicId: string, partition: number, batch: Acknowledged) => void
+
 export interface LedgerOptions {
+  readonly onAcknowledged: OnAcknowledged
   /** Whether an acknowledgement of such a request means that the batch stays. */
   readonly trusts: (acks: number) => boolean
   /** Whether the replica believes to lead, while another one leads in a newer term. */
@@ -38,6 +43,10 @@ export class Ledger {
 
   trusts (acks: number): boolean {
     return this.#options.trusts(acks)
+  }
+
+  acknowledged (topicId: string, partition: number, batch: Acknowledged): void {
+    this.#options.onAcknowledged(topicId, partition, batch)
   }
 
   count (outcome: Outcome): void {

@@ -6,6 +6,7 @@
 import { ErrorCode } from '../../../src/base/error-code.ts'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.ts'
 import { produce } from '../../../src/protocol/apis/produce.ts'
+import { crcOf } from '../../../src/record/record-batch.ts'
 import { buildBatch } from '../../../src/record/records.ts'
 import type { ResponseToRead } from '../../../src/protocol/api.ts'
 import { textOf } from '../../cluster/history.ts'
@@ -210,6 +211,7 @@ class Identity {
     switch (answer?.errorCode) {
       case ErrorCode.NONE:
         this.#client.world.note('acknowledged', broker, () => `${batch.producer}:${batch.first} and ${batch.count - 1} more at ${answer.baseOffset} of ${this.#client.topic}/${batch.partition}`)
+        if (this.#options.acks === -1) this.#options.ledger.acknowledged(this.#client.topicId, batch.partition, { baseOffset: answer.baseOffset, crc: crcOf(batch.bytes, 0) })
         return this.#settle(batch, this.#options.ledger.trusts(this.#options.acks) ? 'ok' : 'info', answer.baseOffset)
       case ErrorCode.DUPLICATE_SEQUENCE_NUMBER: return this.#settle(batch, 'ok', -1)
       case ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER:

@@ -21,6 +21,8 @@ export interface FaultKind {
   readonly losesUnsynced?: boolean
   /** May cost all of them that. */
   readonly losesAllUnsynced?: boolean
+  /** It is not one broker's trouble alone. */
+  readonly everywhere?: boolean
   /** Longest it lasts, in milliseconds. */
   readonly lastsMs: number
   /** Begins it at one broker, and returns how it ends. Ending it after the broker's run is over does no harm. */

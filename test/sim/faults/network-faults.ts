@@ -33,6 +33,7 @@ export const networkFaults: readonly FaultKind[] = [
   },
   {
     name: 'split',
+    everywhere: true,
     multi: true,
     lastsMs: 10_000,
     begin: field => {
@@ -44,6 +45,7 @@ export const networkFaults: readonly FaultKind[] = [
   },
   {
     name: 'link-cut',
+    everywhere: true,
     multi: true,
     lastsMs: 10_000,
     begin: (field, { number }) => {
@@ -55,6 +57,7 @@ export const networkFaults: readonly FaultKind[] = [
   },
   {
     name: 'bad-network',
+    everywhere: true,
     multi: true,
     lastsMs: 15_000,
     begin: ({ peers: { weather }, chance }) => {
@@ -67,6 +70,7 @@ export const networkFaults: readonly FaultKind[] = [
   },
   {
     name: 'blackout',
+    everywhere: true,
     losesUnsynced: true,
     losesAllUnsynced: true,
     multi: true,

@@ -15,7 +15,7 @@ export class CommittedNeverLost implements Invariant {
   }
 
   moved (group: GroupView, replica: ReplicaView, before: Moving): void {
-    if (replica.highWatermark > before.highWatermark || !replica.speaks) this.#commit(group, replica, before.highWatermark)
+    if (replica.highWatermark > before.highWatermark) this.#commit(group, replica, before.highWatermark)
     if (replica.role === 'leader' && before.role !== 'leader') this.#checkLeader(group, replica)
     // What a leader has committed with the disks of others, it may lose when its own disk fails.
     if (this.#promises.alwaysSynced && replica.logEnd < Math.min(before.highWatermark, before.durableEnd, group.committedEnd)) {
@@ -32,8 +32,14 @@ export class CommittedNeverLost implements Invariant {
         return
       }
       const known = group.committed[indexAt(group.committed, entry.base)]
-      if (known === undefined) group.committed.push(entry)
-      else if (!isSame(known, entry)) {
+      if (known === undefined) {
+        if (replica.role !== 'leader' && !isAlone(replica)) {
+          this.#violate('CommittedNeverLost', `${group.name}: broker ${replica.broker} does not lead and calls ${named(entry)} committed, which no leader did`)
+          return
+        }
+        group.committed.push(entry)
+      }
+      if (known !== undefined && !isSame(known, entry)) {
         this.#violate('CommittedNeverLost', `${group.name}: broker ${replica.broker} commits ${named(entry)}, where ${named(known)} was committed`)
         return
       }
@@ -51,6 +57,12 @@ export class CommittedNeverLost implements Invariant {
       return
     }
   }
+}
+
+/** What the log of a single voter holds when it is opened is committed, before it leads. */
+function isAlone ({ configurations }: ReplicaView): boolean {
+  const configuration = configurations.at(-1)?.configuration
+  return configuration !== undefined && configuration.voters.length === 1 && configuration.outgoing.length === 0
 }
 
 function isSame (a: Entry, b: Entry): boolean {

@@ -1,0 +1,64 @@
+/** A replica of the metadata group without Raft: a log in memory, in a group that the test leads by the hand. */
+import type { MetadataReplica } from '../../../src/actors/controller/metadata-replica.ts'
+import type { ReplicaMessage, ReplicaOwner } from '../../../src/actors/replica.ts'
+import type { MemberId, Offset, Term } from '../../../src/base/ids.ts'
+import type { Configuration } from '../../../src/raft/configuration.ts'
+import { lastOffsetDeltaOf } from '../../../src/record/record-batch.ts'
+import type { Outbox } from '../../../src/runtime/actor.ts'
+import type { BrokerNode } from './broker-node.ts'
+
+interface LogEntry { readonly batch: Uint8Array, readonly end: Offset, readonly term: number }
+
+export class FakeReplica implements MetadataReplica {
+  readonly log = { refusal: undefined as string | undefined, maintain: () => {}, checkpoint: () => {} }
+  readonly entries: LogEntry[] = []
+  readonly node: BrokerNode
+  role = 'follower'
+  term = 0 as Term
+  leader = 0 as MemberId
+  highWatermark = 0 as Offset
+  established = false
+  owner: ReplicaOwner | undefined
+  target: { voters: readonly MemberId[], learners: readonly MemberId[] } | undefined
+  transferee = 0 as MemberId
+
+  constructor (node: BrokerNode) {
+    this.node = node
+  }
+
+  get end (): Offset { return this.entries.at(-1)?.end ?? 0 as Offset }
+  get configuration (): Configuration { return this.node.cluster.metadata }
+  get canAppend (): boolean { return this.role === 'leader' && this.transferee === 0 && this.log.refusal === undefined }
+
+  own (owner: ReplicaOwner): void { this.owner = owner }
+  start (): void {}
+  async close (): Promise<void> {}
+  receive (_message: ReplicaMessage, _out: Outbox): 'none' { return 'none' }
+
+  append (batch: Uint8Array, out: Outbox): Offset {
+    if (!this.canAppend) throw new Error('appended where nothing can be')
+    const copy = new Uint8Array(batch)
+    new DataView(copy.buffer).setBigInt64(0, BigInt(this.end))
+    const end = this.end + lastOffsetDeltaOf(copy, 0) + 1 as Offset
+    this.entries.push({ batch: copy, end, term: this.term })
+    out.turnEnd()
+    return end
+  }
+
+  setTarget (voters: readonly MemberId[], learners: readonly MemberId[]): void {
+    this.target = { voters, learners }
+  }
+
+  transfer (to: MemberId): boolean {
+    this.transferee = to
+    return true
+  }
+
+  progress (): Array<{ member: MemberId, endOffset: Offset, inSync: boolean }> {
+    const { voters, learners } = this.configuration
+    return [...voters, ...learners].map(member => {
+      const other = this.node.cluster.byMember(member)
+      return { member, endOffset: other?.replica.end ?? 0 as Offset, inSync: other?.up === true }
+    })
+  }
+}

@@ -1,0 +1,338 @@
+/** A partition with replicas on three brokers: when it answers, what it shows, and what it refuses. */
+import t from 'tap'
+import { ErrorCode } from '../../../src/base/error-code.ts'
+import type { Offset } from '../../../src/base/ids.ts'
+import { offsetQuery } from '../../../src/actors/partition/messages.ts'
+import { PartitionCluster, type Replying } from './replicated-kit.ts'
+
+/** One leader and two followers that hold a few batches. */
+async function setUp (options: ConstructorParameters<typeof PartitionCluster>[0] = {}, batches = 3): Promise<{ cluster: PartitionCluster, leader: Replying, one: Replying, other: Replying }> {
+  const cluster = new PartitionCluster(options)
+  await cluster.elected()
+  if (batches > 0) await cluster.fill(batches)
+  const [one, other] = cluster.followers
+  return { cluster, leader: cluster.leader!, one: one!, other: other! }
+}
+
+/** Nobody hears of these. */
+function cutOff (cluster: PartitionCluster, ...nodes: Replying[]): void {
+  for (const { member } of nodes) cluster.links.apart.add(member)
+}
+
+async function done (cluster: PartitionCluster, problems: string[] = []): Promise<void> {
+  if (cluster.crashes.length > 0) throw new Error(cluster.crashes.join('\n'))
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  await cluster.close()
+}
+
+t.test('acks: all waits for a majority, the leader alone for its own disk, nobody for nothing', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  cutOff(cluster, one, other)
+  const [none, own, all] = [0, 1, -1].map(acks => cluster.produce(leader, ['x'], { acks })) as [number, number, number]
+  t.match(cluster.answer(leader, none), { kind: 'appended', errorCode: 0, baseOffset: 3 }, 'at once')
+  t.equal(cluster.answer(leader, own), undefined)
+  await cluster.run(5)
+  t.match(cluster.answer(leader, own), { errorCode: 0, baseOffset: 4 })
+  t.equal(leader.replica.highWatermark, 3)
+  await cluster.run(100)
+  t.equal(cluster.answer(leader, all), undefined)
+  cluster.links.apart.delete(one.member)
+  await cluster.until(() => cluster.answer(leader, all) !== undefined, 'it is committed')
+  t.match(cluster.answer(leader, all), { errorCode: 0, baseOffset: 5, logStartOffset: 0 })
+  t.ok(leader.replica.highWatermark >= 6)
+  await done(cluster)
+})
+
+t.test('who does not lead takes nothing', async t => {
+  const { cluster, one } = await setUp()
+  t.equal(cluster.answer(one, cluster.produce(one, ['x'])).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  for (const message of [{ kind: 'delete-records', offset: 1 }, { kind: 'list-offset', timestamp: offsetQuery.latest, leaderEpoch: -1 }, { kind: 'epoch-end', leaderEpoch: 1, currentLeaderEpoch: -1 }]) {
+    t.equal(cluster.answer(one, cluster.ask(one, message)).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER, message.kind)
+  }
+  t.equal(one.log.logEndOffset, 3)
+  await done(cluster)
+})
+
+t.test('min.insync.replicas above the majority: with too few in sync acks=all is refused, else it waits for that many', async t => {
+  const { cluster, leader, one, other } = await setUp({ minInsyncReplicas: 3 })
+  cutOff(cluster, other)
+  const waits = cluster.produce(leader, ['x'])
+  await cluster.until(() => leader.replica.highWatermark === 4, 'it is committed')
+  await cluster.run(50)
+  t.equal(cluster.answer(leader, waits), undefined, 'two are not enough')
+  t.match(cluster.fetch(leader, 3), { errorCode: 0, highWatermark: 4 }, 'but readers see it')
+  await cluster.run(3000)
+  t.equal(cluster.answer(leader, cluster.produce(leader, ['y'])).errorCode, ErrorCode.NOT_ENOUGH_REPLICAS)
+  t.equal(leader.log.logEndOffset, 4)
+  const own = cluster.produce(leader, ['z'], { acks: 1 })
+  await cluster.until(() => cluster.answer(leader, own)?.errorCode === 0, 'others need no more than the leader')
+  cluster.links.apart.clear()
+  await cluster.until(() => cluster.answer(leader, waits)?.errorCode === 0, 'three have it')
+  await cluster.until(() => leader.replica.inSync().length === 3, 'they are in sync')
+  await cluster.fill(1)
+  cluster.tellPeers(one.member, false)
+  t.equal(cluster.answer(leader, cluster.produce(leader, ['w'])).errorCode, ErrorCode.NOT_ENOUGH_REPLICAS, 'the links know at once')
+  await done(cluster)
+})
+
+t.test('a setting that asks for fewer lets go those who wait', async t => {
+  const { cluster, leader, other } = await setUp({ minInsyncReplicas: 3 })
+  cutOff(cluster, other)
+  const waits = cluster.produce(leader, ['x'])
+  await cluster.run(200)
+  t.equal(cluster.answer(leader, waits), undefined)
+  leader.tell({ kind: 'partition-configured', config: { 'min.insync.replicas': '2' } })
+  t.match(cluster.answer(leader, waits), { errorCode: 0, baseOffset: 3 })
+  await done(cluster)
+})
+
+t.test('a repeated batch is stored once, and answered when the first is committed, by the same rule', async t => {
+  const { cluster, leader, one, other } = await setUp({ minInsyncReplicas: 3 }, 0)
+  const batch = { producerId: 7, producerEpoch: 0, baseSequence: 0 }
+  cutOff(cluster, one, other)
+  const first = cluster.produce(leader, ['a', 'b'], batch)
+  const again = cluster.produce(leader, ['a', 'b'], batch)
+  await cluster.run(50)
+  t.same([cluster.answer(leader, first), cluster.answer(leader, again)], [undefined, undefined])
+  cluster.links.apart.delete(one.member)
+  await cluster.until(() => leader.replica.highWatermark === 2, 'two of three have it')
+  const third = cluster.produce(leader, ['a', 'b'], batch)
+  await cluster.run(50)
+  t.same([first, again, third].map(correlation => cluster.answer(leader, correlation)), [undefined, undefined, undefined], 'not yet on as many as was asked for')
+  cluster.links.apart.clear()
+  await cluster.until(() => [first, again, third].every(correlation => cluster.answer(leader, correlation) !== undefined), 'all have it')
+  t.same([first, again, third].map(correlation => cluster.answer(leader, correlation)).map(({ errorCode, baseOffset }) => [errorCode, baseOffset]), [[0, 0], [0, 0], [0, 0]])
+  t.match(cluster.answer(leader, cluster.produce(leader, ['a', 'b'], batch)), { errorCode: 0, baseOffset: 0 }, 'from now on at once')
+  t.equal(leader.log.logEndOffset, 2)
+  t.equal(cluster.answer(leader, cluster.produce(leader, ['x'], { ...batch, baseSequence: 9 })).errorCode, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+  await done(cluster)
+})
+
+t.test('a new leader knows the batches of the old one, and those that were lost with it are new to it', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  const batch = { producerId: 7, producerEpoch: 0 }
+  const kept = cluster.produce(leader, ['a'], { ...batch, baseSequence: 0 })
+  await cluster.until(() => cluster.answer(leader, kept) !== undefined, 'it is committed')
+  await cluster.even()
+  cutOff(cluster, leader)
+  cluster.produce(leader, ['b'], { ...batch, baseSequence: 1 })
+  await cluster.run(50)
+  cluster.tellPeers(leader.member, false)
+  await cluster.until(() => [one, other].some(({ replica }) => replica.canAppend && replica.established), 'another leads')
+  const next = [one, other].find(({ replica }) => replica.role === 'leader')!
+  t.match(cluster.answer(next, cluster.produce(next, ['a'], { ...batch, baseSequence: 0 })), { errorCode: 0, baseOffset: 3 })
+  const repeated = cluster.produce(next, ['b'], { ...batch, baseSequence: 1 })
+  await cluster.until(() => cluster.answer(next, repeated) !== undefined, 'it is taken anew')
+  t.match(cluster.answer(next, repeated), { errorCode: 0, baseOffset: 5 }, 'behind the batch with which the leader began')
+  cluster.links.apart.clear()
+  await cluster.even()
+  for (const { state } of cluster.live) t.same(state.producers.check(7, 0, 1, 0), { kind: 'duplicate', baseOffset: 5, lastOffset: 5 })
+  await done(cluster, cluster.difference() === undefined ? [] : [cluster.difference()!])
+})
+
+t.test('appends and deletions that wait are answered when the lead is lost', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  cutOff(cluster, one, other)
+  const waiting = [cluster.produce(leader, ['x']), cluster.produce(leader, ['y']), cluster.ask(leader, { kind: 'delete-records', offset: 2 })]
+  const watching = cluster.ask(leader, { kind: 'fetch', offset: 3, bytesMax: 1000, leaderEpoch: -1, beyond: 3 })
+  await cluster.until(() => leader.replica.role !== 'leader', 'it hears from nobody')
+  for (const correlation of [...waiting, watching]) t.equal(cluster.answer(leader, correlation).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  t.notOk(cluster.leads.has(leader.member))
+  await done(cluster)
+})
+
+t.test('a follower shows what it knows to be committed, and nothing else', async t => {
+  const { cluster, leader, one, other } = await setUp({}, 4)
+  t.equal(cluster.fetch(one, 1).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER, 'to who asks for the leader')
+  const found = cluster.fetch(one, 1, { replicaOk: true })
+  t.match(found, { errorCode: 0, highWatermark: 4, logStartOffset: 0, diverging: null })
+  t.same([found.plan.offset, found.plan.endOffset], [1, 4])
+  cutOff(cluster, one, other)
+  cluster.produce(leader, ['x'])
+  await cluster.run(20)
+  cluster.links.apart.delete(one.member)
+  cluster.links.lose = message => message.to === one.member && message.kind === 'append-entries' && message.highWatermark > 4
+  await cluster.until(() => one.log.durableEndOffset === 5, 'it has it')
+  if (one.replica.highWatermark === 4) t.match(cluster.fetch(one, 4, { replicaOk: true }), { errorCode: 0, plan: null, highWatermark: 4 })
+  t.match(cluster.fetch(one, 1000, { replicaOk: true }), { errorCode: 0, plan: null }, 'a follower that is behind its reader says nothing about that')
+  t.equal(cluster.fetch(leader, 1000).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE)
+  t.match(cluster.fetch(leader, 1, { replicaOk: true }), { errorCode: 0 })
+  await done(cluster)
+})
+
+t.test('a follower without a leader whose word it has shows nothing', async t => {
+  const { cluster, leader, one } = await setUp()
+  leader.crash(false)
+  cluster.tellPeers(leader.member, false)
+  t.equal(cluster.fetch(one, 1, { replicaOk: true }).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  await cluster.elected()
+  await cluster.even()
+  const follower = cluster.followers[0]!
+  t.match(cluster.fetch(follower, 1, { replicaOk: true, leaderEpoch: follower.replica.term }), { errorCode: 0, highWatermark: 4 })
+  await done(cluster)
+})
+
+t.test('a fetch that waits at a follower is answered when more is committed', async t => {
+  const { cluster, one } = await setUp()
+  const watching = cluster.ask(one, { kind: 'fetch', offset: 3, bytesMax: 1000, leaderEpoch: -1, beyond: 3, replicaOk: true })
+  const given = cluster.ask(one, { kind: 'fetch', offset: 3, bytesMax: 1000, leaderEpoch: -1, beyond: 3, replicaOk: true })
+  one.tell({ kind: 'unwatch', replyTo: 5, correlation: given })
+  t.equal(cluster.answer(one, watching), undefined)
+  await cluster.fill(1)
+  t.match(cluster.answer(one, watching), { errorCode: 0, highWatermark: 4, plan: { offset: 3, endOffset: 4 } })
+  t.equal(cluster.answer(one, given), undefined)
+  await done(cluster)
+})
+
+t.test('who believes in another leader epoch is told so', async t => {
+  const { cluster, leader, one } = await setUp()
+  const { term } = leader.replica
+  for (const [leaderEpoch, errorCode] of [[term, 0], [term - 1, ErrorCode.FENCED_LEADER_EPOCH], [term + 1, ErrorCode.UNKNOWN_LEADER_EPOCH]] as const) {
+    t.equal(cluster.fetch(leader, 1, { leaderEpoch }).errorCode, errorCode)
+    t.equal(cluster.fetch(one, 1, { leaderEpoch, replicaOk: true }).errorCode, errorCode)
+    t.equal(cluster.answer(leader, cluster.ask(leader, { kind: 'list-offset', timestamp: offsetQuery.latest, leaderEpoch })).errorCode, errorCode)
+    t.equal(cluster.answer(leader, cluster.ask(leader, { kind: 'epoch-end', leaderEpoch: 1, currentLeaderEpoch: leaderEpoch })).errorCode, errorCode)
+  }
+  await done(cluster)
+})
+
+t.test('a reader whose log left this one is told where', async t => {
+  const { cluster, leader } = await setUp()
+  leader.crash(false)
+  cluster.tellPeers(leader.member, false)
+  const next = await cluster.elected()
+  await cluster.fill(2)
+  const { term } = next.replica
+  const end = next.log.logEndOffset
+  t.same([next.log.epochEndOffset(1 as never), end], [{ term: 1, endOffset: 3 }, 6])
+  t.same(cluster.fetch(next, 3, { lastFetchedEpoch: 1 }).diverging, null, 'it read up to where that leader ended')
+  t.match(cluster.fetch(next, 5, { lastFetchedEpoch: 1 }), { errorCode: 0, plan: null, diverging: { epoch: 1, endOffset: 3 } }, 'it read what was lost')
+  t.same(cluster.fetch(next, 5, { lastFetchedEpoch: term }).diverging, null)
+  t.same(cluster.fetch(next, 9, { lastFetchedEpoch: term }).diverging, { epoch: term, endOffset: end }, 'before any talk of ranges')
+  t.same(cluster.fetch(next, 4, { lastFetchedEpoch: term + 3 }).diverging, { epoch: term, endOffset: end })
+  const epochEnd = (leaderEpoch: number): unknown[] => {
+    const { errorCode, leaderEpoch: epoch, endOffset } = cluster.answer(next, cluster.ask(next, { kind: 'epoch-end', leaderEpoch, currentLeaderEpoch: -1 }))
+    return [errorCode, epoch, endOffset]
+  }
+  t.same([epochEnd(1), epochEnd(term), epochEnd(0)], [[0, 1, 3], [0, term, end], [0, -1, -1]])
+  await done(cluster)
+})
+
+t.test('before a leader knows what was committed it tells no end of the log, and shows no more than it knows', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  cutOff(cluster, other)
+  cluster.links.lose = message => message.kind === 'heartbeat' || (message.kind === 'append-entries' && message.highWatermark > 3)
+  const answered = cluster.produce(leader, ['x'])
+  await cluster.until(() => cluster.answer(leader, answered)?.errorCode === 0, 'it is committed')
+  t.same([one.log.logEndOffset, one.replica.highWatermark], [4, 3], 'which the follower has, and does not know of')
+  cluster.links.lose = message => message.kind === 'append-entries'
+  leader.crash(false)
+  cluster.links.apart.clear()
+  cluster.tellPeers(leader.member, false)
+  await cluster.until(() => one.replica.role === 'leader', 'it leads')
+  t.notOk(one.replica.established)
+  const latest = (): any => cluster.answer(one, cluster.ask(one, { kind: 'list-offset', timestamp: offsetQuery.latest, leaderEpoch: -1 }))
+  t.same([latest().errorCode, latest().offset], [ErrorCode.OFFSET_NOT_AVAILABLE, -1])
+  t.match(cluster.answer(one, cluster.ask(one, { kind: 'list-offset', timestamp: offsetQuery.earliest, leaderEpoch: -1 })), { errorCode: 0, offset: 0 })
+  t.match(cluster.fetch(one, 3), { errorCode: 0, plan: null, highWatermark: 3 }, 'not out of range: it may be committed')
+  cluster.links.lose = () => false
+  await cluster.until(() => one.replica.established, 'it has committed a batch of its own')
+  t.match(latest(), { errorCode: 0, offset: 5, leaderEpoch: one.replica.term })
+  await done(cluster)
+})
+
+t.test('a replica of a single voter that is another answers at once that it does not lead', async t => {
+  const cluster = new PartitionCluster({ initial: [1] })
+  await cluster.fill(1)
+  const second = cluster.add(2)
+  second.start()
+  await cluster.until(() => second.isUp, 'it is there')
+  const correlation = cluster.produce(second, ['x'])
+  await cluster.run(5)
+  t.equal(cluster.answer(second, correlation)?.errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  t.equal(cluster.fetch(second, 0)?.errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  await done(cluster)
+})
+
+t.test('a leader announces itself: once in its term, and again when the group changes', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  const group = { topicId: '000102030405060708090a0b0c0d0e0f', partition: 0, leader: leader.member }
+  t.same(cluster.announcements(leader), [{ kind: 'leader-elected', ...group, term: 1, inSync: [1, 2, 3], voters: [1, 2, 3], joint: false, generation: -1 }])
+  await cluster.fill(5)
+  await cluster.run(5000)
+  t.equal(cluster.announcements(leader).length, 1, 'nothing has changed')
+  t.same([cluster.announcements(one), cluster.announcements(other)], [[], []])
+  cluster.tellPeers(other.member, false)
+  t.same(cluster.announcements(leader).at(-1)!.inSync, [leader.member, one.member])
+  cluster.tellPeers(other.member, true)
+  await cluster.until(() => cluster.announcements(leader).at(-1)!.inSync!.length === 3, 'it is in sync again')
+  const before = cluster.announcements(leader).length
+  leader.tell({ kind: 'announce-leader' })
+  t.same(cluster.announcements(leader).length, before + 1, 'asked to say it again')
+  one.tell({ kind: 'announce-leader' })
+  t.same(cluster.announcements(one), [])
+  leader.crash(false)
+  cluster.tellPeers(leader.member, false)
+  const next = await cluster.elected()
+  t.equal(cluster.announcements(next).length, 1)
+  t.match(cluster.announcements(next)[0], { term: next.replica.term, leader: next.member, joint: false })
+  t.ok(next.replica.term > 1)
+  await done(cluster)
+})
+
+t.test('who shall hold the partition: a leader goes there, and says how far it is by what is committed', async t => {
+  const { cluster, leader } = await setUp()
+  cluster.add(4).start()
+  await cluster.run(50)
+  cluster.assign([1, 2, 4], 7)
+  await cluster.until(() => cluster.announcements(leader).at(-1)!.joint === false && cluster.announcements(leader).at(-1)!.generation === 7, 'it has arrived')
+  const said = cluster.announcements(leader)
+  t.same(said.at(-1)!.voters, [1, 2, 4])
+  t.same(said.filter(({ joint }) => joint === false).map(({ voters, generation }) => [voters!.join(), generation]), [['1,2,3', -1], ['1,2,4', 7]])
+  t.ok(said.every(({ voters, joint }) => joint === true || voters!.length === 3))
+  cluster.assign([1, 2, 3], 6)
+  await cluster.run(2000)
+  t.same(leader.replica.configuration.voters, [1, 2, 4], 'old news')
+  await cluster.until(() => cluster.at(4).replica.highWatermark === leader.log.logEndOffset, 'the new one has it all')
+  cluster.at(3).crash(false)
+  await done(cluster)
+})
+
+t.test('the lead goes to whom the controller names', async t => {
+  const { cluster, leader } = await setUp()
+  cluster.at(2).tell({ kind: 'transfer-leader', to: 3 })
+  leader.tell({ kind: 'transfer-leader', to: 3 })
+  await cluster.until(() => cluster.leader?.member === 3 && cluster.leader.replica.canAppend, 'the third leads', 500)
+  t.same([...cluster.leads], [3])
+  await cluster.fill(1)
+  await done(cluster)
+})
+
+t.test('only a partition without other replicas follows its clients to another thread', async t => {
+  const cluster = new PartitionCluster({ initial: [1] })
+  await cluster.fill(1)
+  cluster.wantsMove = true
+  cluster.fetch(cluster.leader!, 0)
+  t.equal(cluster.moves, 1)
+  cluster.wantsMove = false
+  cluster.add(2).start()
+  cluster.assign([1, 2], 1)
+  await cluster.until(() => cluster.leader!.replica.settled && cluster.isEven, 'they are two')
+  cluster.wantsMove = true
+  cluster.fetch(cluster.leader!, 0)
+  cluster.produce(cluster.leader!, ['x'])
+  t.equal(cluster.moves, 1)
+  await done(cluster)
+})
+
+t.test('settings that a topic is given later count at once', async t => {
+  const { cluster, leader } = await setUp({ config: { segmentBytesMax: 1000 } }, 0)
+  await cluster.fill(20, 1, 200)
+  await cluster.run(35_000)
+  t.equal(leader.log.logStartOffset, 0)
+  for (const node of cluster.live) node.tell({ kind: 'partition-configured', config: { 'retention.bytes': '2000' } })
+  await cluster.run(35_000)
+  for (const { log } of cluster.live) t.ok(log.logStartOffset > 5 && log.bytes < 4000, `start ${log.logStartOffset}`)
+  await cluster.fill(1)
+  await done(cluster)
+})
