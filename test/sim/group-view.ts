@@ -22,6 +22,7 @@ export interface Moving {
   readonly term: number
   readonly highWatermark: number
   readonly durableEnd: number
+  readonly configurations: readonly ConfigurationEntry[]
 }
 
 /** One replica in one run of its broker. */

@@ -184,6 +184,7 @@ export class Watch {
     const view = this.#byLog.get(replica.log)
     if (view === undefined) return
     const { configurations } = replica.state
+    const before = view.configurations
     if (view.version !== configurations.version) {
       view.version = configurations.version
       view.configurations = [...configurations.entries]
@@ -193,7 +194,7 @@ export class Watch {
     if (!view.hasMoved(replica)) return
     const { role, term, highWatermark, durableEnd } = view
     view.take(replica)
-    for (const invariant of this.#invariants) invariant.moved?.(view.group, view, { role, term, highWatermark, durableEnd })
+    for (const invariant of this.#invariants) invariant.moved?.(view.group, view, { role, term, highWatermark, durableEnd, configurations: before })
     if (view.role === 'leader') view.group.transferred = false
   }
 }

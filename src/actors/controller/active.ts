@@ -106,7 +106,8 @@ export class Active {
     this.#now = now
     if (request.kind === 'describe-quorum') return answer(describeQuorum({ ...this.#parts, sessions: this.sessions, state: this.state, now }), out)
     if (request.kind === 'list-reassignments') {
-      return answer({ kind: 'reassignments-listed', errorCode: ErrorCode.NONE, errorMessage: null, partitions: listReassignments(request, this.state) }, out)
+      const partitions = listReassignments(request, this.state)
+      return this.#conclude([], request, { kind: 'reassignments-listed', errorCode: ErrorCode.NONE, errorMessage: null, partitions }, answer, out)
     }
     if (!this.#canDecide) return answer(refusal(request, ErrorCode.NOT_CONTROLLER, 'the controller takes no changes at this moment'), out)
     switch (request.kind) {

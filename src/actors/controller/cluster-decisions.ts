@@ -95,6 +95,11 @@ export function decideReassignments (request: Pick<AlterReassignments, 'partitio
       answer(ErrorCode.INVALID_REPLICATION_FACTOR, `the partition has ${before} replicas, and is given ${members.length}`)
       continue
     }
+    const insync = Number(found.topic.config['min.insync.replicas'] ?? 1)
+    if (members.length < insync) {
+      answer(ErrorCode.INVALID_REPLICA_ASSIGNMENT, `min.insync.replicas of topic ${name} is ${insync}: with ${members.length} replicas it could not be written to`)
+      continue
+    }
     const record = moveTo({ id, partition }, assignment, members)
     if (record !== undefined) records.push(record)
     answer(ErrorCode.NONE, null)

@@ -20,6 +20,8 @@ import type { Placer } from './options.ts'
 
 const placementRetryMs = 1000
 const removalRetryMs = 10_000
+/** Partitions of one placement: the first ones of a large topic need not wait for the last. */
+const placedAtOnce = 50
 
 /** A placement or removal that failed is due again. */
 export interface RetryPlacement extends Message {
@@ -200,7 +202,7 @@ export class LocalReplicas {
     }
     this.#tellGroups([], removing.map(partition => groupOf(topicId, partition)), out)
     if (removing.length > 0) out.effect(placer.remove(topicId, removing))
-    if (specs.length > 0) out.effect(placer.place(topicId, specs))
+    for (let start = 0; start < specs.length; start += placedAtOnce) out.effect(placer.place(topicId, specs.slice(start, start + placedAtOnce)))
   }
 
   #specOf (topic: TopicState, partition: PartitionIndex): PartitionSpec {

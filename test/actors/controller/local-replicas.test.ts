@@ -112,6 +112,15 @@ t.test('what is placed is told to the links, and what is meant to the partition'
   t.same(s.replicas.groups(), [])
 })
 
+t.test('a large topic is placed piece by piece', async t => {
+  const s = setUp()
+  s.asks(out => s.replicas.run(out))
+  const asked = s.asks(() => s.apply(created(1, Array.from({ length: 120 }, () => [1]))))
+  t.same(asked.map(text => text.split(',').length), [50, 50, 20])
+  s.asks(out => s.replicas.placed(placed(1, 0, 1), out))
+  t.equal(s.replicas.groups().length, 2)
+})
+
 t.test('wishes that change while a step is under way', async t => {
   const s = setUp()
   s.asks(out => s.begin(out))

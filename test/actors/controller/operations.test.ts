@@ -100,6 +100,9 @@ t.test('a move that is taken back, and what cannot be moved', async t => {
   t.match(reassign(cluster, 0, [1, 9]), { results: [{ errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT, errorMessage: /no broker 9/ }] })
   t.match(reassign(cluster, 0, [1, 1]), { results: [{ errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT }] })
   t.match(reassign(cluster, 0, []), { results: [{ errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT }] })
+  asked(cluster, 1, { kind: 'alter-configs', topics: [{ topic: 'orders', replace: true, changes: [{ name: 'min.insync.replicas', operation: 'set', value: '2' }] }], validateOnly: false })
+  t.match(reassign(cluster, 0, [1]), { results: [{ errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT, errorMessage: /min.insync.replicas/ }] })
+  asked(cluster, 1, { kind: 'alter-configs', topics: [{ topic: 'orders', replace: true, changes: [] }], validateOnly: false })
   t.match(reassign(cluster, 0, [1, 2], { allowReplicationFactorChange: false }), { results: [{ errorCode: ErrorCode.INVALID_REPLICATION_FACTOR }] })
   const group = cluster.groups.at(id, 0)
   group.frozen = true

@@ -1,7 +1,6 @@
 /** A partition with replicas on three brokers: when it answers, what it shows, and what it refuses. */
 import t from 'tap'
 import { ErrorCode } from '../../../src/base/error-code.ts'
-import type { Offset } from '../../../src/base/ids.ts'
 import { offsetQuery } from '../../../src/actors/partition/messages.ts'
 import { PartitionCluster, type Replying } from './replicated-kit.ts'
 

@@ -18,9 +18,10 @@ export class CommittedIsDurable implements Invariant {
     const { role, highWatermark, term, configurations, log } = replica
     if (role !== 'leader' || highWatermark <= before.highWatermark) return
     const last = entryAt(replica.entries, highWatermark - 1)
-    const configuration = configurations.at(-1)?.configuration
-    if (last === undefined || configuration === undefined) return
-    const alone = configuration.voters.length === 1 && configuration.outgoing.length === 0
+    // What was committed may have led to the next configuration at once.
+    const possible = [before.configurations.at(-1), configurations.at(-1)].filter(entry => entry !== undefined).map(entry => entry.configuration)
+    if (last === undefined || possible.length === 0) return
+    const alone = possible.some(({ voters, outgoing }) => voters.length === 1 && outgoing.length === 0)
     // Raft, 5.4.2: an entry of an older term is committed by one of this term behind it. A single voter needs nobody's consent.
     if (last.term !== term && !alone) {
       this.#violate('CommittedIsDurable', `${group.name}: broker ${replica.broker}, leader of term ${term}, commits offset ${last.end - 1} of term ${last.term} by itself`)
@@ -29,8 +30,9 @@ export class CommittedIsDurable implements Invariant {
       const view = this.#sameNumbers ? group.replicas.get(member) : replica
       return view !== undefined && (view === replica ? log.durableEndOffset : view.log.durableEndOffset) >= highWatermark && isSame(entryAt(view.entries, highWatermark - 1), last)
     }
-    if (!hasQuorum(configuration, holds)) {
-      this.#violate('CommittedIsDurable', `${group.name}: broker ${replica.broker} commits up to ${highWatermark}, which is not on the disks of a majority of ${configuration.voters.join(' ')}${configuration.outgoing.length > 0 ? ` and of ${configuration.outgoing.join(' ')}` : ''}`)
+    if (!possible.some(configuration => hasQuorum(configuration, holds))) {
+      const named = possible.map(({ voters, outgoing }) => `${voters.join(' ')}${outgoing.length > 0 ? ` and of ${outgoing.join(' ')}` : ''}`)
+      this.#violate('CommittedIsDurable', `${group.name}: broker ${replica.broker} commits up to ${highWatermark}, which is not on the disks of a majority of ${[...new Set(named)].join(', or of ')}`)
     }
   }
 }

@@ -15,7 +15,9 @@ export class CommittedNeverLost implements Invariant {
   }
 
   moved (group: GroupView, replica: ReplicaView, before: Moving): void {
-    if (replica.highWatermark > before.highWatermark) this.#commit(group, replica, before.highWatermark)
+    // A leader that commits the configuration it is not in steps aside with that.
+    const led = replica.role === 'leader' || before.role === 'leader'
+    if (replica.highWatermark > before.highWatermark) this.#commit(group, replica, before.highWatermark, led)
     if (replica.role === 'leader' && before.role !== 'leader') this.#checkLeader(group, replica)
     // What a leader has committed with the disks of others, it may lose when its own disk fails.
     if (this.#promises.alwaysSynced && replica.logEnd < Math.min(before.highWatermark, before.durableEnd, group.committedEnd)) {
@@ -23,7 +25,7 @@ export class CommittedNeverLost implements Invariant {
     }
   }
 
-  #commit (group: GroupView, replica: ReplicaView, from: number): void {
+  #commit (group: GroupView, replica: ReplicaView, from: number, led: boolean): void {
     const { entries, highWatermark } = replica
     for (let i = indexAt(entries, from); i < entries.length && entries[i]!.base < highWatermark; i++) {
       const entry = entries[i]!
@@ -33,7 +35,7 @@ export class CommittedNeverLost implements Invariant {
       }
       const known = group.committed[indexAt(group.committed, entry.base)]
       if (known === undefined) {
-        if (replica.role !== 'leader' && !isAlone(replica)) {
+        if (!led && !isAlone(replica)) {
           this.#violate('CommittedNeverLost', `${group.name}: broker ${replica.broker} does not lead and calls ${named(entry)} committed, which no leader did`)
           return
         }
