@@ -39,6 +39,7 @@ export async function failOver (subject: ClusterSubject, failure: Failure, times
   producer.start()
   for (const library of libraries) library.start()
   const gapsMs: number[] = []
+  const libraryGapsMs = libraries.map(() => [] as number[])
   try {
     for (let i = 0; i < times; i++) {
       await moved(producer, successesAfter)
@@ -53,6 +54,7 @@ export async function failOver (subject: ClusterSubject, failure: Failure, times
       else await subject.start(leader)
       await wholeTopic(looker, addresses, topic, topicPartitions)
       await sleep(500)
+      for (const [at, { pulse }] of libraries.entries()) libraryGapsMs[at]!.push(pulse.longestGap(faultAt, performance.now()))
     }
     await producer.stop()
     for (const library of libraries) await library.stop()
@@ -68,6 +70,7 @@ export async function failOver (subject: ClusterSubject, failure: Failure, times
       'ms without an acknowledgement, most': Math.max(...gapsMs),
       times,
       'records acknowledged, none lost': acknowledged,
+      ...Object.fromEntries(libraries.map(({ name }, at) => [`ms without an acknowledgement, ${name}, median`, median(libraryGapsMs[at]!)])),
       ...failure === 'graceful' ? { 'errors seen by users of kafkajs and platformatic': seen.reduce((sum, [, count]) => sum + count, 0) } : {}
     }
   } finally {

@@ -7,6 +7,9 @@ import { check, type Report } from './checker.ts'
 import { soundHistory } from './history-model.ts'
 import { foreign, History, nameOf, type Outcome, type Poll, textOf, valueIn, valueOf } from './history.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 /** Writes histories in a few words: one key unless another is named, time goes on by itself. */
 class Script {
   readonly history = new History()

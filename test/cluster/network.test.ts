@@ -7,6 +7,9 @@ import { batchOf } from '../broker/requests.ts'
 import { Pulse } from './pulse.ts'
 import { compareReplicas } from './replica-logs.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 for (const kind of ['proxy', 'namespaces']) {
   t.test(`what is blocked does not pass, until it is healed: ${kind}`, async t => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, 'network-probe.ts'), kind], { encoding: 'utf8', timeout: 60_000 })

@@ -29,7 +29,8 @@ export interface RealClientOptions {
 
 /** Also what a client is given to close; those that hang are left behind. */
 const answerMsMax = 3000
-const sendMsMax = 60_000
+/** One that takes longer is taken for hanging: the library has lost it. */
+const sendMsMax = 30_000
 const clientId = 'faults'
 const batchRecordsMax = 4
 
@@ -70,13 +71,13 @@ export class RealProducer {
   readonly pulse = new Pulse()
   /** What the library told its user, by text. */
   readonly errors = new Map<string, number>()
-  readonly #name: RealClientName
+  readonly name: RealClientName
   readonly #options: RealClientOptions
   #stopping = false
   #done: Promise<void> = Promise.resolve()
 
   constructor (name: RealClientName, options: RealClientOptions) {
-    this.#name = name
+    this.name = name
     this.#options = options
   }
 
@@ -92,14 +93,14 @@ export class RealProducer {
     while (!this.#stopping) {
       let sender: Sender | undefined
       try {
-        sender = await within(sendMsMax, openers[this.#name](this.#options))
+        sender = await within(sendMsMax, openers[this.name](this.#options))
         const producer = history.addProducer({ atomic: true })
         for (let number = 0; !this.#stopping;) {
           number += await this.#send(sender, producer, number)
           await sleep(paceMs)
         }
       } catch (error) {
-        const text = `${this.#name}: ${(error as Error).message.split('\n')[0]!.slice(0, 100)}`
+        const text = `${this.name}: ${(error as Error).message.split('\n')[0]!.slice(0, 100)}`
         this.errors.set(text, (this.errors.get(text) ?? 0) + 1)
         await sleep(100)
       }

@@ -216,7 +216,8 @@ export class Round {
     const gaps = this.load.producers.map(({ pulse }) => pulse.longestGap(this.#faultAt!, now))
     const gap = Math.round(Math.max(...gaps))
     this.gapsMs.push(gap)
-    this.options.say(`${this.#what}: longest time without an acknowledgement ${gap} ms`)
+    const libraries = this.load.libraries.map(({ name, pulse }) => `, ${name} ${Math.round(pulse.longestGap(this.#faultAt!, now))}`)
+    this.options.say(`${this.#what}: longest time without an acknowledgement ${gap} ms${libraries.join('')}`)
     this.#faultAt = undefined
   }
 

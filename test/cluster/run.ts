@@ -3,7 +3,7 @@
  *
  * `npm run test:cluster -- [--minutes M] [--seed S] [--cases kill-leader,pause,…] [--brokers 3] [--network auto|namespaces|proxy|plain] [--groups] [--again]`
  *
- * Without minutes each case runs once, as short as it can be: about three minutes. docs/faults.md says more.
+ * Without minutes each case runs once, as short as it can be: three to five minutes. docs/faults.md says more.
  */
 import { fileURLToPath } from 'node:url'
 import { currentCommit, median } from '../../bench/harness.ts'

@@ -15,6 +15,9 @@ import { FaultyDisk } from '../../src/log/faulty-disk.ts'
 import { brokerRecord, EtcdServer, freePort, keepLines, until, withoutEtcd } from './kit.ts'
 import { World } from './world.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const options = withoutEtcd === undefined ? {} : { skip: withoutEtcd }
 const silent = { registered: () => {}, failed: () => {} }
 

@@ -5,6 +5,9 @@ import type { Membership } from '../../src/discovery/membership.ts'
 import { FakeEtcd } from './fake-etcd.ts'
 import { type Machine, World } from './world.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const minute = 60_000
 const allIn = (machines: readonly Machine[]) => (): boolean => machines.every(({ process }) => process?.membership !== undefined)
 const membershipOf = (machine: Machine): Membership => machine.process!.membership!

@@ -14,6 +14,9 @@ import { DataDirectory } from '../../src/log/data-directory.ts'
 import { FaultyDisk } from '../../src/log/faulty-disk.ts'
 import type { MemberId, NodeId } from '../../src/base/ids.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const noCalls = {
   discover: async () => { throw new Error('connection refused') },
   join: async () => { throw new Error('connection refused') },

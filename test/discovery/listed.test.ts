@@ -3,6 +3,9 @@ import t from 'tap'
 import type { Membership } from '../../src/discovery/membership.ts'
 import { listedMachines, type Machine, World } from './world.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const minute = 60_000
 const allIn = (machines: readonly Machine[]) => (): boolean => machines.every(({ process }) => process?.membership !== undefined)
 const membershipOf = (machine: Machine): Membership => machine.process!.membership!

@@ -10,6 +10,9 @@ import type { DirectoryIdentity } from '../../src/log/data-directory.ts'
 import type { FaultyDisk } from '../../src/log/faulty-disk.ts'
 import { listedMachines, type Machine, World } from './world.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const faultsMs = 60_000
 const healMs = 180_000
 

@@ -12,6 +12,9 @@ import { SocketTransport } from '../../src/net/peers/socket-transport.ts'
 import { nodeScheduler } from '../../src/runtime/scheduler.ts'
 import { freePort, keepLines, until } from './kit.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 interface Found {
   readonly membership: Membership
   readonly answering: Answering

@@ -8,6 +8,9 @@ import { FakeEtcd } from './fake-etcd.ts'
 import { brokerRecord, keepLines, until } from './kit.ts'
 import { World } from './world.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const clusterKey = '/ringmq/default/cluster'
 const keyOf = (member: number): string => `/ringmq/default/brokers/directory-${member}`
 

@@ -4,6 +4,9 @@ import type { MemberId, Offset, Term } from '../../src/base/ids.ts'
 import type { RaftMessage } from '../../src/raft/messages.ts'
 import { Group, type GroupOptions, type Member } from './kit.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const id = (n: number): MemberId => n as MemberId
 const clockless: GroupOptions = { timing: { checkQuorum: false } }
 

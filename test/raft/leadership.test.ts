@@ -4,6 +4,9 @@ import type { MemberId, Offset, Term } from '../../src/base/ids.ts'
 import type { RaftMessage } from '../../src/raft/messages.ts'
 import { Group, type Member } from './kit.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const id = (n: number): MemberId => n as MemberId
 const without = (...ids: number[]) => ({ from, to }: RaftMessage): boolean => !ids.includes(from) && !ids.includes(to)
 

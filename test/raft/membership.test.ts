@@ -7,6 +7,9 @@ import type { RaftMessage } from '../../src/raft/messages.ts'
 import { Group, type GroupOptions, textsOf } from './kit.ts'
 import { describe, makeBatch } from './memory-log.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const ids = (...numbers: number[]): MemberId[] => numbers as MemberId[]
 const without = (...numbers: number[]) => ({ from, to }: RaftMessage): boolean => !numbers.includes(from) && !numbers.includes(to)
 

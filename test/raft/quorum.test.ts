@@ -4,6 +4,9 @@ import type { MemberId, Offset } from '../../src/base/ids.ts'
 import { type Configuration, hasQuorum, votersOnly } from '../../src/raft/configuration.ts'
 import { highWatermark, quorumEnd } from '../../src/raft/quorum.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const at = (n: number): Offset => n as Offset
 const ids = (...numbers: number[]): MemberId[] => numbers as MemberId[]
 const ends = (...numbers: number[]) => (member: MemberId): Offset => at(numbers[member - 1]!)

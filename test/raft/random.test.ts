@@ -12,6 +12,9 @@ import { check, type Memory, nothing, see } from './invariants.ts'
 import { Group, type Member } from './kit.ts'
 import { whatIsLeftUndone } from './recovery.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const only = process.env.RAFT_SEED
 const seeds = only === undefined ? Array.from({ length: Number(process.env.RAFT_SEEDS ?? 150) }, (_, index) => index + 1) : [Number(only)]
 const steps = 500

@@ -4,6 +4,9 @@ import type { MemberId, Offset, Term } from '../../src/base/ids.ts'
 import type { AppendEntries, EntriesAppended, RaftMessage } from '../../src/raft/messages.ts'
 import { Group, type GroupOptions, shapeOf, textsOf } from './kit.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const clockless: GroupOptions = { timing: { checkQuorum: false } }
 const without = (...ids: number[]) => ({ from, to }: RaftMessage): boolean => !ids.includes(from) && !ids.includes(to)
 const carries = (message: RaftMessage): boolean => message.kind === 'append-entries' && message.batches.length > 0

@@ -4,6 +4,9 @@ import { basename, join } from 'node:path'
 import t from 'tap'
 import { Transcript } from './transcript.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const rewrites = process.argv.includes('--rewrite')
 const files = globSync(join(import.meta.dirname, 'transcripts', '*.txt')).sort()
 

@@ -9,6 +9,9 @@ import { Codecs } from '../../src/runtime/codec.ts'
 import { memoryOf } from '../../src/runtime/ring.ts'
 import { groupKeys, oneOfEachKind, raftMessages } from './messages.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 /** Written in the middle of other bytes, which must stay as they are. */
 function written (message: RaftMessage, before = 0): { bytes: Uint8Array, view: DataView, end: number } {
   const { bytes, view } = memoryOf(new ArrayBuffer(before + raftMessageBytes(message) + 8))

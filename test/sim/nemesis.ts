@@ -18,7 +18,7 @@ export interface NemesisOptions extends Battlefield {
 }
 
 /** How long a broker may feel what is over. */
-const afterwardsMs = 15_000
+const afterwardsMs = 5000
 
 export class Nemesis {
   /** By broker, when its last trouble began, and until when it may feel it. */

@@ -158,11 +158,14 @@ export class LocalReplicas {
   retry ({ topicId, partitions }: RetryPlacement, out: Outbox): void {
     const locals = this.#local.get(topicId)
     const stuck = (partition: PartitionIndex): boolean => locals?.get(partition)?.stage === 'removing'
-    const removing = !this.#trusted ? [] : partitions.filter(partition => stuck(partition) || this.#wanted.get(topicId)?.has(partition) !== true)
     // Also what was not wanted any more by the time it failed: it may have left files.
-    for (const partition of removing) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
-    if (removing.length > 0) out.effect(this.#options.placer.remove(topicId, removing))
-    const placing = partitions.filter(partition => !removing.includes(partition))
+    const removing = partitions.filter(partition => stuck(partition) || this.#wanted.get(topicId)?.has(partition) !== true)
+    for (const partition of removing) {
+      if (this.#trusted) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
+      else add(this.#doomed, topicId, partition)
+    }
+    if (removing.length > 0 && this.#trusted) out.effect(this.#options.placer.remove(topicId, removing))
+    const placing = this.#trusted ? partitions.filter(partition => !removing.includes(partition)) : partitions
     for (const partition of placing) if (locals?.get(partition)?.stage === 'placing') locals.delete(partition)
     this.#act(topicId, placing, out)
   }

@@ -4,6 +4,9 @@ import t from 'tap'
 import { assignPartitions, chooseReplacement, type Candidate } from '../../../src/actors/controller/assignment.ts'
 import type { MemberId, NodeId } from '../../../src/base/ids.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const candidate = (id: number, given: Partial<Candidate> = {}): Candidate =>
   ({ nodeId: id as NodeId, member: id * 10 as MemberId, rack: null, replicas: 0, leaders: 0, bytes: 0, ...given })
 const fresh = (count: number): Candidate[] => Array.from({ length: count }, (_, index) => candidate(index + 1))

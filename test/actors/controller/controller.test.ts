@@ -4,6 +4,9 @@ import { ErrorCode } from '../../../src/base/error-code.ts'
 import type { TopicId } from '../../../src/base/ids.ts'
 import { Cluster, shown, type AnyMessage, type BrokerNode } from './cluster-kit.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const create = (name: string, replicas: number, more: object = {}): Record<string, unknown> =>
   ({ kind: 'create-topics', topics: [{ name, partitions: 3, replicas, config: {}, ...more }], validateOnly: false, timeoutMs: 5000 })
 

@@ -13,6 +13,9 @@ import { ErrorCode } from '../../../src/base/error-code.ts'
 import { seededChance } from '../../../src/base/prng.ts'
 import { created, founders, member, members, node, registered, registration, topicId } from './records.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 function cluster (count: number, change: (id: number) => Partial<BrokerRegistered> = () => ({})): MetadataState {
   const state = new MetadataState(founders(Math.min(count, 3)))
   for (let id = 1; id <= count; id++) state.apply(registered(id, change(id)))

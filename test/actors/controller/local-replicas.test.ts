@@ -9,6 +9,9 @@ import type { ActorId, PartitionIndex } from '../../../src/base/ids.ts'
 import { ActorKit, KitOutbox } from '../../runtime/kit.ts'
 import { created, founders, member, members, topicId } from './records.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const links = 9 as ActorId
 const self = member(1)
 
@@ -150,6 +153,22 @@ t.test('what fails is tried again, as it is meant then', async t => {
   t.same(s.asks(out => s.replicas.removed(removed(1, true, 2), out)), ['place 1: 2'])
   t.same(s.asks(out => s.replicas.placed(placed(1, 2), out)), [])
   t.equal(s.replicas.groups().length, 3)
+})
+
+t.test('before it is known what is committed nothing is removed, and no log begun', async t => {
+  const s = setUp()
+  s.apply(created(1, [[1], [1, 2], [1, 2], [1]]))
+  s.apply(moved(1, 3, 2))
+  t.same(s.asks(out => s.replicas.run(out)), ['place 1: 0,1,2'])
+  t.same(s.specs.map(({ mayBegin }) => mayBegin), [false, false, false])
+  t.same(s.asks(() => s.apply(moved(1, 1, 2))), [])
+  t.same(s.asks(out => s.replicas.placed(placed(1, 0, 1), out)), [], 'it may have been given back since')
+  t.same(s.asks(out => s.replicas.failed({ kind: 'placement-failed', ...at(1, 2), reason: 'no log' }, out)), [])
+  s.asks(() => s.apply(moved(1, 2, 2)))
+  t.same(s.asks(out => s.replicas.retry({ kind: 'retry-placement', ...at(1, 2) }, out)), [])
+  s.asks(() => s.apply(moved(1, 3, 2, 1)))
+  t.same(s.asks(out => s.replicas.trust(out)).toSorted(), ['remove 1: 1', 'remove 1: 2'])
+  t.equal(s.specs.filter(({ partition }) => partition === 3).length, 1, 'it was given back')
 })
 
 t.test('what is to be removed since before the start is not placed before it is gone', async t => {

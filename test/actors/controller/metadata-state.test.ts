@@ -7,6 +7,9 @@ import { seededChance } from '../../../src/base/prng.ts'
 import { buildBatch } from '../../../src/record/records.ts'
 import { created, digest, founders, loadsOf, member, members, node, randomRecord, registered, topicId } from './records.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const brokers = 5
 
 function history (seed: number, length: number): { records: MetadataRecord[], state: MetadataState } {

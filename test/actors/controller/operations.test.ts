@@ -5,6 +5,9 @@ import type { TopicId } from '../../../src/base/ids.ts'
 import { Cluster, shown, type AnyMessage, type BrokerNode } from './cluster-kit.ts'
 import { registration } from './records.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 function asked (cluster: Cluster, id: number, request: Record<string, unknown>): AnyMessage {
   const correlation = cluster.node(id).ask(request)
   cluster.settle()

@@ -6,6 +6,9 @@ import type { MemberId, PartitionIndex } from '../../../src/base/ids.ts'
 import { seededChance } from '../../../src/base/prng.ts'
 import { created, founders, members, topicId } from './records.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const place = { id: topicId(1), partition: 0 as PartitionIndex }
 
 function partition (...replicas: number[]) {

@@ -13,6 +13,9 @@ import { configurationBatch } from '../../../src/record/control-record.ts'
 import { ActorKit, KitOutbox } from '../../runtime/kit.ts'
 import { member, members, node, topicId } from './records.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const outbox = (): KitOutbox => new KitOutbox(new ActorKit({ receive: () => {} }))
 
 const word = (change: Partial<{ [Field in keyof LeaderWord]: unknown }> = {}): LeaderWord => ({

@@ -4,6 +4,9 @@ import type { MemberId } from '../../../src/base/ids.ts'
 import type { Node } from './kit.ts'
 import { type Values, ValuesCluster } from './values.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 /** The next so many syncs of its log fail. */
 function failSyncs (node: Node<Values>, count: number): void {
   node.disk.fault = (operation, path) => operation === 'sync' && path.endsWith('.log') && count-- > 0 ? 'EIO' : undefined

@@ -8,6 +8,9 @@ import { configurationBatch, leaderChangeBatch, logStartBatch } from '../../../s
 import { baseOffsetOf, stamp } from '../../../src/record/record-batch.ts'
 import { buildBatch } from '../../../src/record/records.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const members = (...ids: number[]): MemberId[] => ids as MemberId[]
 const group = (voters: number[], outgoing: number[] = [], learners: number[] = []): Configuration => ({
   voters: members(...voters), outgoing: members(...outgoing), learners: members(...learners)

@@ -6,6 +6,9 @@ import { nextOffsetOf } from '../../../src/record/record-batch.ts'
 import type { Node } from './kit.ts'
 import { type Values, ValuesCluster } from './values.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const small = { poolBytes: 16 << 10, config: { segmentBytesMax: 4000, indexIntervalBytes: 1000 } }
 
 /** Saves a snapshot, and gives up everything below `start`. */

@@ -4,6 +4,9 @@ import type { MemberId, Offset } from '../../../src/base/ids.ts'
 import type { Node } from './kit.ts'
 import { type Values, ValuesCluster } from './values.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const small = { poolBytes: 16 << 10, config: { segmentBytesMax: 3000, indexIntervalBytes: 1000 } }
 
 function aim (cluster: ValuesCluster, voters: readonly number[], learners: readonly number[] = []): void {

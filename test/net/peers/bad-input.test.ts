@@ -14,6 +14,9 @@ import { oneOfEachKind } from '../../raft/messages.ts'
 import { Broker, groupIds, groups, openPair, until } from './peer-kit.ts'
 import { frameOf, hello, RawPeer } from './raw-peer.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 const refusals = (broker: Broker, name: (typeof peerRefusalReasons)[number]): number => broker.count(metrics.peerRefusals, peerRefusalReasons.indexOf(name))
 
 function raftBody (message: RaftMessage, group: GroupKey = groups[0]!): Uint8Array {

@@ -5,6 +5,9 @@ import { GroupTable } from '../../../src/net/peers/group-table.ts'
 import { readGroupKey } from '../../../src/raft/wire.ts'
 import { groupKeys } from '../../raft/messages.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 /** Differ in bytes that the table's hash does not look at. */
 const collidingKeys = fc.integer({ min: 0, max: 255 }).map(byte => `00${byte.toString(16).padStart(2, '0')}${'0'.repeat(28)}-7` as GroupKey)
 

@@ -14,6 +14,9 @@ import { MemoryNetwork } from './memory-network.ts'
 import { type AnyMessage, Broker, type BrokerOptions, freePort, until } from './peer-kit.ts'
 import { frameOf, hello, RawPeer } from './raw-peer.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 /** What nobody waits for in these tests, unless it is about waiting. */
 const longMs = 60_000
 

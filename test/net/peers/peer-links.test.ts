@@ -8,6 +8,9 @@ import { oneOfEachKind } from '../../raft/messages.ts'
 import { FakeBroker, type FakeConnection } from './fake-broker.ts'
 import { Broker, controllerId, groupIds, groups, openPair, until } from './peer-kit.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 t.test('messages of every kind arrive byte for byte, in order, at the group they are for', async t => {
   const [a, b] = await openPair(t)
   const sent = oneOfEachKind().map(message => ({ ...message, from: a.member, to: b.member }) as RaftMessage)

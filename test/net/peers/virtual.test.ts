@@ -7,6 +7,9 @@ import { VirtualScheduler } from '../../runtime/virtual-scheduler.ts'
 import { MemoryNetwork } from './memory-network.ts'
 import { type AnyMessage, Broker, controllerId, groupIds } from './peer-kit.ts'
 
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
 interface World { readonly scheduler: VirtualScheduler, readonly network: MemoryNetwork, readonly a: Broker, readonly b: Broker }
 
 /** Two brokers that know each other and have had time to talk. */

@@ -5,12 +5,12 @@
  *
  * With `--write` the seeds that found them are noted in seeds.txt, which `npm test` runs.
  */
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runSeed } from '../run-seed.ts'
 import { readSeeds, writeSeeds, type ListedSeed } from '../seed-list.ts'
 import { Violation } from '../world.ts'
 import { mutationOf, mutations } from './all.ts'
+import { seedsPath } from './seeds-path.ts'
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +21,6 @@ const { values } = parseArgs({
   }
 })
 
-export const seedsPath = join(import.meta.dirname, 'seeds.txt')
 const head = '# Planted bugs, each with a seed that finds it and the invariant that says so. Made by: npm run sim:mutations -- --write'
 const chosen = values.only === '' ? mutations : values.only.split(',').map(mutationOf)
 const from = Number(values.from)
