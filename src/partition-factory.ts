@@ -55,7 +55,8 @@ export class PartitionFactory {
     const configOf = (settings: Readonly<Record<string, string>>): PartitionConfig => partitionConfig(context.init.config, settings)
     const config = configOf(spec.config)
     let opened = await logs.open(topicId, partition, config, state.replay())
-    if (opened.state === 'damaged' && spec.voters.some(voter => voter !== context.init.membership.member)) {
+    const hasOthers = spec.voters.some(voter => voter !== context.init.membership.member)
+    if (opened.state === 'damaged' && hasOthers) {
       logger.error({ topic, partition, ...opened.damage }, 'the log is damaged: it is given up, and comes again from the other replicas')
       await logs.giveUp(topicId, partition)
       opened = await logs.open(topicId, partition, config)
@@ -72,7 +73,7 @@ export class PartitionFactory {
     const actor = new Partition({
       topicId,
       partition,
-      replica: replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, await logs.lost(topicId, partition)),
+      replica: replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, await logs.lost(topicId, partition), hasOthers),
       state: derived,
       config,
       configOf,

@@ -39,8 +39,11 @@ export class Replicas {
     return new GroupState({ voters: initial, outgoing: [], learners: [] }, owner)
   }
 
-  /** @param lost  the log here is not what it was, see {@link Raft}; and what to do when it is again */
-  make (group: GroupKey, log: Log, state: GroupState, lost?: { readonly recovered: Effect }): Replica {
+  /**
+   * @param lost       the log here is not what it was, see {@link Raft}; and what to do when it is again
+   * @param hasOthers  the controller means others to be in the group too
+   */
+  make (group: GroupKey, log: Log, state: GroupState, lost?: { readonly recovered: Effect }, hasOthers = false): Replica {
     const { init, thread, chance, metrics: row } = this.#options
     return new Replica({
       log,
@@ -54,6 +57,7 @@ export class Replicas {
       limits: this.#limits,
       readEntries: this.#readerOf(log.directory),
       onElection: () => row.add(metrics.elections),
+      hasOthers,
       ...lost === undefined
         ? { forgetful: init.forgetful && log.config.flush !== 'always' ? 'maybe' as const : undefined }
         : { forgetful: 'surely' as const, recovered: lost.recovered }

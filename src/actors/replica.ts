@@ -74,6 +74,8 @@ export interface ReplicaOptions {
   readonly onElection: () => void
   /** See {@link Raft}. */
   readonly forgetful?: 'maybe' | 'surely' | undefined
+  /** The controller means others to be in the group too: a forgetful member that remembers none of them waits for their word. */
+  readonly hasOthers?: boolean
   /** Notes that this is over. */
   readonly recovered?: Effect
 }
@@ -164,9 +166,10 @@ export class Replica {
     return members.length === 1 && members[0] === this.self
   }
 
-  /** It is the only voter, and leads as soon as its vote is on disk. Not who lost its log: others may have become voters in what is lost. */
+  /** It is the only voter, and leads as soon as its vote is on disk. Not who lost something: others may have become voters in what is lost. */
   get electsItself (): boolean {
-    return isAlone(this.configuration, this.self) && this.#options.forgetful !== 'surely'
+    const { forgetful, hasOthers = false } = this.#options
+    return isAlone(this.configuration, this.self) && (forgetful === undefined || (forgetful === 'maybe' && !hasOthers))
   }
 
   /** Batches may be appended here now. */

@@ -23,7 +23,7 @@ import { Segment, segmentPath } from './segment.ts'
 const indexEntriesUnsavedMax = 512
 
 export interface ProducerStates {
-  /** Exclusive; must be durable. */
+  /** Exclusive; must be durable, and committed: what is cut takes its snapshots along. */
   readonly offset: Offset
   readonly bytes: Uint8Array
 }
@@ -300,9 +300,9 @@ export class LogFiles {
     await restartDone(this.#disk, this.directory)
   }
 
-  /** Offset of the newest snapshot of the owner's states; 0: there is none. */
+  /** Offset of the newest snapshot of the owner's states that no cut of the log takes along; 0: there is none. */
   get snapshotOffset (): Offset {
-    return this.#snapshots.offsets.at(-1) ?? 0 as Offset
+    return this.#snapshots.offsets.findLast(offset => offset <= this.highWatermark) ?? 0 as Offset
   }
 
   /** Makes `startOffset` durable; only then may anyone see it, because it never goes back. */
@@ -346,7 +346,9 @@ export class LogFiles {
       await cutFile(segment.file!, segment.size, true)
       if (this.#trustWritten) this.synced = this.written
       if (segment.index!.count > segment.indexSaved) await saveIndexes(this.#disk, this.directory, segment)
-      if (states !== undefined) await this.#snapshots.save(this.written.offset, states)
+      // Two are kept: one that may be cut must not push out the last one that cannot.
+      const lastsLong = this.written.offset <= this.highWatermark || (this.#snapshots.offsets.at(-1) ?? 0) <= this.highWatermark
+      if (states !== undefined && lastsLong) await this.#snapshots.save(this.written.offset, states)
       await this.saveState()
     }
     await segment.file?.close()

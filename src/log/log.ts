@@ -139,7 +139,7 @@ export class Log implements Effect {
     return offset < this.#logEndOffset ? this.#files.epochs.termAt(offset) : undefined
   }
 
-  /** Up to here the owner's states are on disk: what the log tells of them below may go. 0: none are. */
+  /** Up to here the owner's states are on disk for good: what the log tells of them below may go. 0: none are. */
   get snapshotOffset (): Offset { return this.#files.snapshotOffset }
 
   /** See {@link LeaderEpochs.endOf}. */

@@ -219,6 +219,20 @@ t.test('what is lent does not change before its turn ends: neither when others n
   for (let i = 0; i < 6; i++) bench.thief.steal()
 })
 
+t.test('of what was lent each block is kept: one given back in the same turn is not handed out again', async t => {
+  const bench = new Bench(8)
+  for (let i = 0; i < 4; i++) bench.append(1, 400)
+  bench.append(1, 1700)
+  bench.takeGroup()
+  bench.groupDone()
+  const pieces: Uint8Array[] = []
+  bench.appender.gather(0 as Offset, 5 as Offset, 1 << 20, pieces)
+  const before = Buffer.concat(pieces)
+  bench.appender.clear()
+  for (let i = 0; i < 8; i++) bench.thief.steal()
+  t.ok(before.equals(Buffer.concat(pieces)))
+})
+
 t.test('in the next turn what was lent is taken again, and the memory that was made meanwhile is given up', async t => {
   const bench = new Bench(4)
   for (let i = 0; i < 4; i++) bench.append(1, 400)

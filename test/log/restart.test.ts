@@ -145,13 +145,14 @@ async function operationsOf (flush: FlushMode): Promise<number> {
   return count
 }
 
-for (const [flush, end] of [['always', 'kill'], ['always', 'crash'], ['always', 'fail'], ['os', 'kill']] as const) {
+for (const [flush, end, step] of [['always', 'kill', 0], ['always', 'crash', 1], ['always', 'fail', 2], ['os', 'kill', 0]] as const) {
   t.test(`a log that begins anew, with flush ${flush}, when the disk comes to a ${end} at any moment`, async t => {
     const operations = await operationsOf(flush)
     t.ok(operations > 20, `${operations} moments`)
     let whole = 0
     let anew = 0
-    for (let moment = 1; moment <= operations; moment++) {
+    // Every moment once, in one of the ways that a disk that is synced may end.
+    for (let moment = 1 + step; moment <= operations; moment += flush === 'os' ? 1 : 3) {
       const { host, disk } = await filled(moment, { flush })
       let left = moment
       disk.fault = () => --left === 0 ? 'EIO' : undefined
@@ -179,6 +180,6 @@ for (const [flush, end] of [['always', 'kill'], ['always', 'crash'], ['always', 
       if ((await next.list(directory)).includes('restart')) t.fail('the note is still there')
       await useNew(again, t, { flush })
     }
-    t.ok(whole > 1 && anew > 5, `${whole} times the old one, ${anew} times the new one`)
+    t.ok(whole > 1 && anew > 2, `${whole} times the old one, ${anew} times the new one`)
   })
 }

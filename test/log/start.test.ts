@@ -72,6 +72,41 @@ t.test('files below the start that an earlier run did not get to remove are no p
   t.notOk((await after.list(directory)).some(name => name.startsWith('00000000000000000000') || name.startsWith('00000000000000000006')))
 })
 
+t.test('what is below the start was committed, also when the checkpoint is lost that said so', async t => {
+  const disk = new FaultyDisk({ chance: seededChance(5) })
+  const host = await filled(disk)
+  host.log.deleteBefore(9 as Offset, host)
+  await host.settle(() => host.log.firstOffset === 6 && !host.log.needsUpkeep && host.events.at(-1) === 'none')
+  const after = disk.kill()
+  await after.remove(`${directory}/checkpoint`)
+  const { host: again } = await replayed(after)
+  t.same([again.log.logStartOffset, again.log.highWatermark, again.log.logEndOffset], [6, 6, 24])
+})
+
+t.test('a snapshot of what may be cut is not counted on, and never takes the place of one that may be', async t => {
+  const disk = new FaultyDisk({ chance: seededChance(6) })
+  const snapshots = async (): Promise<number[]> => (await disk.list(directory)).filter(name => name.endsWith('.snapshot')).map(name => Number(name.slice(0, 20)))
+  const states = Uint8Array.of(1)
+  const first = await filled(disk)
+  await first.log.close(states)
+  for (let i = 0; i < 3; i++) {
+    const { host } = await replayed(disk)
+    t.same([host.log.highWatermark, host.log.snapshotOffset], [24, 24])
+    host.append(batchOf(2, 30), 20)
+    host.log.flush(host)
+    await host.settle(() => host.log.durableEndOffset === host.log.logEndOffset)
+    await host.log.close(states)
+  }
+  t.same(await snapshots(), [24, 26])
+  const { host } = await replayed(disk)
+  host.log.advanceHighWatermark(25 as Offset)
+  t.equal(host.log.snapshotOffset, 24)
+  host.log.advanceHighWatermark(30 as Offset)
+  t.equal(host.log.snapshotOffset, 26)
+  await host.log.close(states)
+  t.same(await snapshots(), [26, 30])
+})
+
 t.test('a start that could not be saved is asked for until it is', async t => {
   const disk = new FaultyDisk({ chance: seededChance(4) })
   const host = await filled(disk)

@@ -4,6 +4,7 @@
  */
 import type { Chance } from '../../src/base/prng.ts'
 import type { ClientSocket, ReadInto } from '../../src/net/client-socket.ts'
+import { Arena } from './arena.ts'
 import type { Life } from './life.ts'
 import type { World } from './world.ts'
 
@@ -34,6 +35,7 @@ export class ClientNetwork {
   /** Brokers that no client reaches now. */
   readonly cut = new Set<number>()
   readonly #open = new Set<ClientConnection>()
+  readonly arena = new Arena()
 
   /** @param latencyMs  the shortest time that a piece takes */
   constructor (world: World, latencyMs: number) {
@@ -169,6 +171,10 @@ export class ClientConnection {
     this.#refused(this.#net.latency())
   }
 
+  copyOf (bytes: Uint8Array): Uint8Array {
+    return this.#net.arena.copy([bytes])
+  }
+
   answer (bytes: Uint8Array): void {
     this.#down.send(bytes)
   }
@@ -252,8 +258,8 @@ export class ServerSocket implements ClientSocket {
   }
 
   write (bytes: Uint8Array, written?: () => void): boolean {
-    // The broker uses the memory again once it was taken. (The `slice` of a Buffer is no copy.)
-    const copy = new Uint8Array(bytes)
+    // The broker uses the memory again once it was taken.
+    const copy = this.#connection.copyOf(bytes)
     if (this.#corked !== undefined) this.#corked.push(copy)
     else if (!this.destroyed && copy.length > 0) this.#connection.answer(copy)
     written?.()

@@ -40,8 +40,9 @@ export class EventQueue {
     heap.push(event)
     while (place > 0) {
       const parent = (place - 1) >> 1
-      if (isBefore(heap[parent]!, event)) break
-      heap[place] = heap[parent]!
+      const other = heap[parent]!
+      if (other.at < event.at || (other.at === event.at && other.order < event.order)) break
+      heap[place] = other
       place = parent
     }
     heap[place] = event

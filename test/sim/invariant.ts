@@ -1,4 +1,5 @@
 /** What an invariant is: it is told what happens, and says when that must not be. */
+import type { SystemStats } from '../../src/runtime/system-options.ts'
 import type { IsSound } from './invariants/leader-stays.ts'
 import type { Entry, GroupView, Moving, ReplicaView } from './group-view.ts'
 
@@ -32,6 +33,8 @@ export interface Invariant {
   acknowledged? (group: GroupView, batch: Acknowledged): void
   /** A broker removes its replica's files, and the topic was not deleted. Brokers have the numbers of their members. */
   removed? (group: GroupView, broker: number): void
-  /** The run is over. */
-  finished? (group: GroupView): void
+  /** Something was put into a queue of some broker, which holds so much now; or found no room. */
+  queued? (count: number, fits: boolean): void
+  /** Nobody has asked anything of the broker for a while. */
+  idle? (broker: number, stats: SystemStats): void
 }

@@ -5,6 +5,7 @@ import { CommittedNeverLost } from './invariants/committed-never-lost.ts'
 import { DurableSurvives } from './invariants/durable-survives.ts'
 import { LeaderStays } from './invariants/leader-stays.ts'
 import { LogMatching } from './invariants/log-matching.ts'
+import { MailboxBounded } from './invariants/mailbox-bounded.ts'
 import { MembersKeepTheirLogs } from './invariants/members-keep-their-logs.ts'
 import { MonotonicHighWatermark } from './invariants/monotonic-high-watermark.ts'
 import { NoDuplicateSequence } from './invariants/no-duplicate-sequence.ts'
@@ -23,6 +24,7 @@ export function invariants (violate: Violate, promises: Promises): readonly Inva
     new MembersKeepTheirLogs(violate),
     new NoDuplicateSequence(violate),
     new ReadsBelowHighWatermarkStable(violate),
+    new MailboxBounded(violate),
     new DurableSurvives(violate, promises),
     ...promises.isSound === undefined ? [] : [new LeaderStays(violate, promises.isSound)]
   ]

@@ -6,11 +6,16 @@ import { runSeed } from './run-seed.ts'
 import { readSeeds } from './seed-list.ts'
 import { Violation } from './world.ts'
 
+// A busy machine is no failure.
+t.setTimeout(400_000)
+
 const noted = new Map(readSeeds(seedsPath).map(seed => [seed.name, seed]))
 
 for (const mutation of mutations) {
-  t.test(`${mutation.name}: ${mutation.bug}`, async t => {
-    const { seed, found } = noted.get(mutation.name)!
+  const known = noted.get(mutation.name)
+  const skip = known === undefined ? 'no seed that finds it is noted yet: npm run sim:mutations -- --write' : false
+  t.test(`${mutation.name}: ${mutation.bug}`, { skip }, async t => {
+    const { seed, found } = known!
     const { error } = await runSeed(seed, { mutation })
     t.ok(error, `seed ${seed} finds it`)
     t.equal(error instanceof Violation ? error.invariant : 'NoUncaughtError', found)

@@ -5,6 +5,7 @@
 import type { HostPort } from '../../src/base/address.ts'
 import type { Chance } from '../../src/base/prng.ts'
 import type { CloseReason, FrameConnection, FrameHandler, ListenAt, Transport, TransportListener } from '../../src/net/peers/transport.ts'
+import { Arena } from './arena.ts'
 import type { Life } from './life.ts'
 import type { World } from './world.ts'
 
@@ -33,6 +34,7 @@ export class PeerNetwork {
   readonly world: World
   readonly chance: Chance
   readonly weather: Weather
+  readonly arena = new Arena()
   readonly #cut = new Map<number, number>()
   /** What waits for a cut way to be mended, in order. */
   readonly #waiting = new Map<number, Array<() => void>>()
@@ -209,8 +211,8 @@ class End implements FrameConnection {
   write (pieces: readonly Uint8Array[]): boolean {
     if (this.closed) return false
     // The sender's memory is free again when this returns.
-    const bytes = pieces.length === 1 ? new Uint8Array(pieces[0]!) : new Uint8Array(Buffer.concat(pieces))
     const { net } = this.#line
+    const bytes = net.arena.copy(pieces)
     const { loses, doubles, delays } = net.weather
     if (loses + doubles + delays === 0) this.#send(bytes)
     else this.#sendEach(bytes)

@@ -67,7 +67,7 @@ export function drawShape (chance: Chance): Shape {
     flush,
     config: {
       logFlush: flush,
-      logSegmentBytes: pick([4096, 16_384, 65_536]),
+      logSegmentBytes: pick([2048, 8192, 32_768]),
       logIndexIntervalBytes: pick([64, 512, 4096]),
       logFlushIntervalMs: pick([50, 1000]),
       performanceWriteCacheBytes: 1 << 20,

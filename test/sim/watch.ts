@@ -10,6 +10,8 @@ import {
   baseOffsetOf, baseSequenceOf, batchBytesOf, batchPrefixBytes, crcOf, isControl, leaderEpochOf, lastOffsetDeltaOf, producerEpochOf,
   producerIdOf, validateStoredBatch
 } from '../../src/record/record-batch.ts'
+import type { RaftMessage } from '../../src/raft/messages.ts'
+import { Mailbox } from '../../src/runtime/mailbox.ts'
 import type { OnBatch } from './clients/fetched.ts'
 import type { OnAcknowledged, Place } from './clients/ledger.ts'
 import { GroupView, ReplicaView, type Entry } from './group-view.ts'
@@ -96,7 +98,7 @@ export class Watch {
       return base
     }
     Replica.prototype.receive = function (message, out) {
-      if (message.kind === 'raft-in' && message.message.kind === 'timeout-now') watch.#transferred(this)
+      if (message.kind === 'raft-in') watch.#raftIn(this, message.message)
       const event = receive.call(this, message, out)
       watch.#observe(this)
       return event
@@ -105,7 +107,15 @@ export class Watch {
       watch.#removed(this, path)
       return await removeFolder.call(this, path)
     }
+    const { push } = Mailbox.prototype
+    const queued = this.#invariants.filter(invariant => invariant.queued !== undefined)
+    Mailbox.prototype.push = function (item) {
+      const fits = push.call(this, item)
+      for (let i = 0; i < queued.length; i++) queued[i]!.queued!(this.count, fits)
+      return fits
+    }
     this.#restore = () => {
+      Mailbox.prototype.push = push
       FaultyDisk.prototype.removeFolder = removeFolder
       Log.open = open
       Log.prototype.append = append
@@ -117,9 +127,11 @@ export class Watch {
     this.#restore()
   }
 
-  /** When all is over: what only a look at everything can tell. */
+  /** When all is over, and nobody asks anything any more. */
   finish (): void {
-    for (const group of this.#groups.values()) for (const invariant of this.#invariants) invariant.finished?.(group)
+    for (const { number, runtime } of this.#brokers) {
+      if (runtime !== undefined) for (const invariant of this.#invariants) invariant.idle?.(number, runtime.system.stats())
+    }
   }
 
   /** A broker gives up its replica: it belongs to another one now, or its topic is gone. What it held is no promise any more. */
@@ -175,9 +187,11 @@ export class Watch {
     for (const invariant of this.#invariants) invariant.appended?.(view.group, view, entry)
   }
 
-  #transferred ({ log }: Replica): void {
+  #raftIn ({ log }: Replica, message: RaftMessage): void {
     const view = this.#byLog.get(log)
-    if (view !== undefined) view.group.transferred = true
+    if (view === undefined) return
+    if (message.kind === 'timeout-now') view.group.transferred = true
+    this.#world.tell('raft', view.broker, () => `${view.group.name} ${JSON.stringify(message, (key, value) => key === 'batches' || key === 'state' ? value.length : value)}`)
   }
 
   #observe (replica: Replica): void {

@@ -82,6 +82,11 @@ export class World {
     this.#trace?.line(this.now, broker, `* ${name}`, detail())
   }
 
+  /** For the trace alone. */
+  tell (name: string, broker: number, detail: () => string): void {
+    this.#trace?.line(this.now, broker, `* ${name}`, detail())
+  }
+
   /** A run that was paused goes on: what it missed happens to it now, in the order of its times. */
   goOn (life: Life): void {
     life.paused = false

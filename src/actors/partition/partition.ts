@@ -116,7 +116,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   #written = false
   #checkpointedAt = -Infinity
   #bytesSinceSnapshot = 0
-  /** Waits until what it stands for is durable. */
+  /** Waits until what it stands for is durable and committed. */
   #snapshot: Snapshot | undefined
   #snapshotVersion: number
   /** Where the log ended when that was looked at last. */
@@ -266,7 +266,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     this.#takeSnapshot()
   }
 
-  /** Notes the state as of the log's end; it is saved once all of that is durable. */
+  /** Notes the state as of the log's end; it is saved once all of that is committed. */
   #takeSnapshot (): void {
     this.#bytesSinceSnapshot = 0
     this.#snapshotVersion = this.#replica.state.configurations.version
@@ -406,7 +406,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
       this.#endSeen = log.logEndOffset
       this.#written = true
     }
-    if (this.#written || log.needsUpkeep || this.#deletions.isWaiting) this.#keepUp(out)
+    if (this.#written || log.needsUpkeep || this.#deletions.isWaiting || this.#canSaveSnapshot) this.#keepUp(out)
   }
 
   /** An idle partition has no timer for this: the first append after a pause sets it, and it ends one round after the last. */
@@ -423,7 +423,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     const due = now - this.#checkpointedAt >= upkeepMs
     if (due) {
       this.#checkpointedAt = now
-      log.checkpoint(out, this.#durableSnapshot())
+      log.checkpoint(out, this.#takeSavableSnapshot())
     }
     const again = this.#written || !due
     this.#written = false
@@ -432,10 +432,16 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     else this.#watchLog(out)
   }
 
-  /** The snapshot, once what it stands for is durable; a restart reads only what was appended behind it. */
-  #durableSnapshot (): Snapshot | undefined {
+  /** What the snapshot stands for is durable, and will not be cut. */
+  get #canSaveSnapshot (): boolean {
+    const { log, highWatermark } = this.#replica
+    return this.#snapshot !== undefined && this.#snapshot.offset <= log.durableEndOffset && this.#snapshot.offset <= highWatermark
+  }
+
+  /** The snapshot, once it can be saved; a restart reads only what was appended behind it. */
+  #takeSavableSnapshot (): Snapshot | undefined {
+    if (!this.#canSaveSnapshot) return undefined
     const snapshot = this.#snapshot
-    if (snapshot === undefined || snapshot.offset > this.#replica.log.durableEndOffset) return undefined
     this.#snapshot = undefined
     return snapshot
   }
@@ -448,7 +454,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     log.applyRetention(wallMs, out, neededFrom)
     // The snapshot that was to say who is in the group has not come to the disk.
     if (neededFrom !== Infinity && this.#snapshot === undefined) this.#takeSnapshot()
-    if (this.#snapshot !== undefined || log.needsUpkeep) this.#keepUp(out)
+    this.#watchLog(out)
     out.timer(retentionCheckMs, retentionCheck)
   }
 }

@@ -183,6 +183,9 @@ t.test('a group that changed and is not written to gives its old batches up all 
   cluster.assign([1, 2, 4], 1)
   await cluster.until(() => cluster.leader!.replica.settled && cluster.leader!.replica.configuration.voters.includes(4 as never), 'it is 1, 2 and 4')
   cluster.at(3).crash(false)
+  const said = cluster.leader!.replica.state.configurations.offset
+  await cluster.run(5000)
+  t.ok(cluster.live.every(({ log }) => log.snapshotOffset > said), 'who is in the group is on the disk soon')
   // What the batches say of their time is long ago.
   await cluster.run(150_000)
   for (const { log } of cluster.live) t.ok(log.logStartOffset >= 10 && log.snapshotOffset > 10, `start ${log.logStartOffset}, snapshot ${log.snapshotOffset}`)
@@ -190,5 +193,41 @@ t.test('a group that changed and is not written to gives its old batches up all 
   for (const member of [1, 2, 4]) cluster.at(member).start()
   await cluster.elected()
   for (const { replica } of cluster.live) t.same([...replica.configuration.voters].sort(), [1, 2, 4])
+  await done(cluster)
+})
+
+t.test('a snapshot that a disk did not take is taken again, and retention waits for it', async t => {
+  const cluster = new PartitionCluster({ config: { segmentBytesMax: 1000, segmentMs: 40_000, retentionMs: 60_000 } })
+  await cluster.fill(10, 1, 200)
+  const fault = (_operation: string, path: string): string | undefined => path.includes('.snapshot') ? 'EIO' : undefined
+  for (const { disk } of cluster.live) disk.fault = fault
+  cluster.add(4).start()
+  await cluster.run(50)
+  cluster.at(4).disk.fault = fault
+  cluster.assign([1, 2, 4], 1)
+  await cluster.until(() => cluster.leader!.replica.settled && cluster.leader!.replica.configuration.voters.includes(4 as never), 'it is 1, 2 and 4')
+  cluster.at(3).crash(false)
+  await cluster.run(150_000)
+  for (const { log, replica } of cluster.live) t.ok(log.firstOffset <= replica.state.configurations.offset && log.snapshotOffset === 0, 'what says who is in the group is there')
+  for (const { disk } of cluster.live) disk.fault = undefined
+  await cluster.run(100_000)
+  for (const { log, replica } of cluster.live) t.ok(log.snapshotOffset > replica.state.configurations.offset && log.logStartOffset >= 10, `start ${log.logStartOffset}, snapshot ${log.snapshotOffset}`)
+  await done(cluster)
+})
+
+t.test('what is not committed comes into no snapshot', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  const snapshots = async (): Promise<number[]> => (await cluster.within(leader.disk.list('/data/topics/t-0'))).filter(name => name.endsWith('.snapshot')).map(name => Number(name.slice(0, 20)))
+  cluster.assign([1, 2], 1)
+  await cluster.until(() => leader.replica.settled && leader.replica.configuration.voters.length === 2, 'it is 1 and 2')
+  await cluster.run(3000)
+  const before = await snapshots()
+  t.equal(before.at(-1), leader.log.snapshotOffset)
+  t.ok(before.at(-1)! > 0)
+  for (const node of [one, other]) cluster.links.apart.add(node.member)
+  cluster.assign([1], 2)
+  await cluster.run(4000)
+  t.ok(leader.log.durableEndOffset > leader.replica.highWatermark, 'the change is on the disk of one of two')
+  t.same(await snapshots(), before)
   await done(cluster)
 })

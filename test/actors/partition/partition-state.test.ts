@@ -98,6 +98,8 @@ t.test('a partition derives producers and starts from its log, and reads both fo
   t.equal(again.starts.committed, 2)
   state.truncate(2 as Offset)
   t.same([state.producers.size, state.starts.last], [1, 0], 'the producer\'s batch begins below')
+  state.truncate(1 as Offset)
+  t.equal(state.producers.size, 0)
   const old = new PartitionState()
   old.restore(encode([[5, 0, 1000, [0, 1, 1, 2], []]]))
   t.same([old.producers.check(5, 0, 2, 0), old.starts.last], [next, 0])

@@ -297,6 +297,19 @@ t.test('who shall hold the partition: a leader goes there, and says how far it i
   await done(cluster)
 })
 
+t.test('voters that are not committed yet are not announced', async t => {
+  const { cluster, leader } = await setUp()
+  cluster.add(4).start()
+  await cluster.run(50)
+  cluster.assign([1, 2, 4], 7)
+  for (let i = 0; i < 20_000 && leader.replica.configuration.outgoing.length === 0; i++) await cluster.run(0.1)
+  for (const node of cluster.followers) cluster.links.apart.add(node.member)
+  await cluster.run(200)
+  t.same([leader.replica.role, leader.replica.configuration.voters, leader.replica.configuration.outgoing], ['leader', [1, 2, 4], [1, 2, 3]])
+  t.match(cluster.announcements(leader).at(-1), { voters: [1, 2, 3], joint: true, generation: 7 })
+  await done(cluster)
+})
+
 t.test('the lead goes to whom the controller names', async t => {
   const { cluster, leader } = await setUp()
   cluster.at(2).tell({ kind: 'transfer-leader', to: 3 })
@@ -321,6 +334,21 @@ t.test('only a partition without other replicas follows its clients to another t
   cluster.fetch(cluster.leader!, 0)
   cluster.produce(cluster.leader!, ['x'])
   t.equal(cluster.moves, 1)
+  await done(cluster)
+})
+
+t.test('what a leader writes by itself is synced and noted as what clients write', async t => {
+  const { cluster, leader } = await setUp({ config: { flush: 'interval', flushIntervalMs: 200 } })
+  await cluster.run(3000)
+  leader.crash(false)
+  cluster.tellPeers(leader.member, false)
+  const next = await cluster.elected()
+  await cluster.until(() => next.replica.highWatermark === 4, 'its own batch is committed')
+  await cluster.run(3000)
+  next.crash(true)
+  next.start()
+  await cluster.until(() => next.isUp, 'it starts')
+  t.equal(next.log.logEndOffset, 4)
   await done(cluster)
 })
 

@@ -41,6 +41,7 @@ export interface ClusterOptions {
   readonly limits?: Partial<RaftLimits>
   /** Memory for the newest bytes of a log; small, so that followers that lag are served from the files. */
   readonly poolBytes?: number
+  readonly hasOthers?: boolean
   readonly forgetful?: (node: { readonly member: number, readonly starts: number }) => 'maybe' | 'surely' | undefined
 }
 
@@ -137,7 +138,8 @@ export class Node<State extends DerivedState = DerivedState> {
           })
         },
         forgetful: options.forgetful?.(this),
-        onElection: () => { this.elections++ }
+        onElection: () => { this.elections++ },
+        hasOthers: options.hasOthers ?? false
       })
       this.#made = own
       this.replica = replica

@@ -132,6 +132,7 @@ export class SimClient {
 /** One connection. When anything goes wrong on it, it ends, and all its requests with it. */
 class Line {
   readonly #client: SimClient
+  readonly #net: ClientNetwork
   readonly #connection: ClientConnection
   readonly #pending: Pending[] = []
   #correlationNext = 1
@@ -140,6 +141,7 @@ class Line {
 
   constructor (client: SimClient, net: ClientNetwork, server: Server) {
     this.#client = client
+    this.#net = net
     this.#connection = net.connect(server, { received: bytes => this.#received(bytes), closed: () => this.#end() })
   }
 
@@ -154,10 +156,10 @@ class Line {
 
   send<A extends AnyApi> (api: A, version: number, request: RequestToWrite<A>): number {
     const correlationId = this.#correlationNext++
-    const writer = new Writer(512)
     writeRequest(writer, api, version, { correlationId, clientId: this.#client.name }, request)
     const pieces = writer.finish()
-    this.#connection.send(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
+    this.#connection.send(this.#net.arena.copy(pieces))
+    writer.takeBack(pieces)
     return correlationId
   }
 
@@ -194,3 +196,5 @@ class Line {
 }
 
 const nothing = new Uint8Array(0)
+/** Empty between requests. */
+const writer = new Writer()
