@@ -7,6 +7,7 @@ import { type MetricRow, metrics } from './base/metrics.ts'
 import { BlockPool } from './log/block-pool.ts'
 import type { Disk } from './log/disk.ts'
 import { Log, type LogConfig } from './log/log.ts'
+import { removeLogFolder } from './log/removal.ts'
 import type { Scans } from './scans.ts'
 
 export interface ReactorLogsOptions {
@@ -78,8 +79,7 @@ export class ReactorLogs {
     const file = await disk.open(this.#lostPath(topicId, partition), 'write')
     await file.close()
     await disk.syncFolder(this.topicsDirectory)
-    await disk.removeFolder(this.directory(topicId, partition))
-    await disk.syncFolder(this.topicsDirectory)
+    await removeLogFolder(disk, this.directory(topicId, partition))
   }
 
   /** Beside the folder: what is removed with it would be forgotten too soon. */
@@ -91,7 +91,7 @@ export class ReactorLogs {
   async remove (topicId: string, partitions: readonly number[]): Promise<void> {
     const { disk } = this.#options
     for (const partition of partitions) {
-      await disk.removeFolder(this.directory(topicId, partition))
+      await removeLogFolder(disk, this.directory(topicId, partition))
       await disk.remove(this.#lostPath(topicId, partition))
     }
     await disk.syncFolder(this.topicsDirectory)

@@ -19,6 +19,7 @@ import type { PartitionIndex, TopicId } from '../base/ids.ts'
 import { readChecked, readWhole, syncFile, writeAt, writeChecked } from './checked-file.ts'
 import type { Disk } from './disk.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
+import { endRemovals } from './removal.ts'
 
 const formatVersion = 1
 /**
@@ -100,6 +101,7 @@ export class DataDirectory {
     await disk.makeFolder(join(path, 'topics'))
     const lock = options.lock ? await lockFolder(path, String((await disk.stat(path))?.id), file => disk.remove(file)) : undefined
     try {
+      await endRemovals(disk, join(path, 'topics'))
       const identityPath = join(meta, 'identity')
       const content = await readChecked(disk, identityPath, clusterFormatVersion)
       let identity: DirectoryIdentity

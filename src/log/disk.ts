@@ -54,6 +54,7 @@ export interface Disk {
   list (path: string): Promise<string[]>
   /** undefined: there is no such file. */
   stat (path: string): Promise<FileStat | undefined>
+  /** Of a file, or of a folder with all in it: in one step. @throws ENOENT */
   rename (from: string, to: string): Promise<void>
   /** Removes a file; a missing one is no error. */
   remove (path: string): Promise<void>

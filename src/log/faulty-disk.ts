@@ -29,11 +29,12 @@ interface InFlightWrite {
   readonly position: number
 }
 
-interface NameChange {
-  readonly path: string
-  /** undefined: the name goes. */
-  readonly file: MemoryFile | undefined
-}
+/** `path` is what the change happens to: its folder's sync makes it durable. */
+type NameChange =
+  /** A file; undefined: the name goes. */
+  | { readonly kind: 'name', readonly path: string, readonly file: MemoryFile | undefined }
+  | { readonly kind: 'folder-moved', readonly path: string, readonly from: string }
+  | { readonly kind: 'folder-gone', readonly path: string }
 
 function failure (code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code })
@@ -131,7 +132,7 @@ export class FaultyDisk implements Disk {
     if (file === undefined) {
       if (mode === 'read') throw failure('ENOENT', path)
       file = new MemoryFile(this.#nextId++, this.canCrash)
-      this.#setName({ path, file })
+      this.#setName({ kind: 'name', path, file })
     }
     return new OpenMemoryFile(this, path, file)
   }
@@ -143,8 +144,18 @@ export class FaultyDisk implements Disk {
 
   async syncFolder (path: string): Promise<void> {
     await this.#turn('sync-folder', path)
-    for (const change of this.#nameChanges) if (dirname(change.path) === path) applyName(this.#durableNames, change)
-    this.#nameChanges = this.#nameChanges.filter(change => dirname(change.path) !== path)
+    const pending: NameChange[] = []
+    for (const change of this.#nameChanges) {
+      if (dirname(change.path) !== path) {
+        pending.push(change)
+        continue
+      }
+      applyName(this.#durableNames, change)
+      // What happened inside a folder before it was moved or removed goes with it.
+      if (change.kind === 'folder-moved') pending.splice(0, pending.length, ...pending.map(inside => ({ ...inside, path: movedPath(inside.path, change.from, change.path) })))
+      if (change.kind === 'folder-gone') pending.splice(0, pending.length, ...pending.filter(inside => !isIn(inside.path, change.path)))
+    }
+    this.#nameChanges = pending
   }
 
   async list (path: string): Promise<string[]> {
@@ -165,20 +176,33 @@ export class FaultyDisk implements Disk {
   async rename (from: string, to: string): Promise<void> {
     await this.#turn('rename', to)
     const file = this.#names.get(from)
-    if (file === undefined) throw failure('ENOENT', from)
-    this.#setName({ path: to, file })
-    this.#setName({ path: from, file: undefined })
+    if (file !== undefined) {
+      this.#setName({ kind: 'name', path: to, file })
+      this.#setName({ kind: 'name', path: from, file: undefined })
+      return
+    }
+    if (!this.#hasFolder(from)) throw failure('ENOENT', from)
+    this.#setName({ kind: 'folder-moved', path: to, from })
+    for (const name of [...this.#folders]) {
+      const moved = movedPath(name, from, to)
+      if (moved === name) continue
+      this.#folders.delete(name)
+      this.#folders.add(moved)
+    }
   }
 
   async remove (path: string): Promise<void> {
     await this.#turn('remove', path)
-    if (this.#names.has(path)) this.#setName({ path, file: undefined })
+    if (this.#names.has(path)) this.#setName({ kind: 'name', path, file: undefined })
   }
 
   async removeFolder (path: string): Promise<void> {
     await this.#turn('remove', path)
-    for (const name of [...this.#names.keys()]) if (name.startsWith(`${path}/`)) this.#setName({ path: name, file: undefined })
-    for (const name of [...this.#folders]) if (name === path || name.startsWith(`${path}/`)) this.#folders.delete(name)
+    if (!this.#hasFolder(path)) return
+    // File after file: a crash may find some of them.
+    for (const name of [...this.#names.keys()]) if (isIn(name, path)) this.#setName({ kind: 'name', path: name, file: undefined })
+    this.#setName({ kind: 'folder-gone', path })
+    for (const name of [...this.#folders]) if (name === path || isIn(name, path)) this.#folders.delete(name)
   }
 
   async freeBytes (path: string): Promise<number> {
@@ -247,15 +271,41 @@ export class FaultyDisk implements Disk {
     })
   }
 
+  /** After a crash there may be files again whose folder was gone. */
+  #hasFolder (path: string): boolean {
+    if (this.#folders.has(path)) return true
+    for (const name of this.#names.keys()) if (isIn(name, path)) return true
+    return false
+  }
+
   #setName (change: NameChange): void {
     applyName(this.#names, change)
     if (this.canCrash) this.#nameChanges.push(change)
   }
 }
 
-function applyName (names: Map<string, MemoryFile>, { path, file }: NameChange): void {
-  if (file === undefined) names.delete(path)
-  else names.set(path, file)
+function applyName (names: Map<string, MemoryFile>, change: NameChange): void {
+  const { kind, path } = change
+  if (kind === 'name') {
+    if (change.file === undefined) names.delete(path)
+    else names.set(path, change.file)
+    return
+  }
+  const folder = kind === 'folder-moved' ? change.from : path
+  for (const [name, file] of [...names]) {
+    if (!isIn(name, folder)) continue
+    names.delete(name)
+    if (kind === 'folder-moved') names.set(movedPath(name, folder, path), file)
+  }
+}
+
+function isIn (path: string, folder: string): boolean {
+  return path.startsWith(folder) && path[folder.length] === '/'
+}
+
+/** A path with a folder in it, or at its end, that was moved. */
+function movedPath (path: string, from: string, to: string): string {
+  return path === from || isIn(path, from) ? to + path.slice(from.length) : path
 }
 
 function statOf (file: MemoryFile): FileStat {

@@ -85,7 +85,7 @@ export class Watch {
     const { open } = Log
     const { append } = Log.prototype
     const { receive } = Replica.prototype
-    const { removeFolder } = FaultyDisk.prototype
+    const { rename } = FaultyDisk.prototype
     Log.open = async function (options, replay) {
       const opened = await open.call(Log, options, replay)
       if (opened.state === 'ready') watch.#opened(opened.log, options.disk)
@@ -103,9 +103,9 @@ export class Watch {
       watch.#observe(this)
       return event
     }
-    FaultyDisk.prototype.removeFolder = async function (path) {
-      watch.#removed(this, path)
-      return await removeFolder.call(this, path)
+    FaultyDisk.prototype.rename = async function (from, to) {
+      if (to.endsWith('.gone')) watch.#removed(this, from)
+      return await rename.call(this, from, to)
     }
     const { push } = Mailbox.prototype
     const queued = this.#invariants.filter(invariant => invariant.queued !== undefined)
@@ -116,7 +116,7 @@ export class Watch {
     }
     this.#restore = () => {
       Mailbox.prototype.push = push
-      FaultyDisk.prototype.removeFolder = removeFolder
+      FaultyDisk.prototype.rename = rename
       Log.open = open
       Log.prototype.append = append
       Replica.prototype.receive = receive
