@@ -1,5 +1,5 @@
 /** How the controller has partitions placed and removed: through the supervisor, as effects that post what came of it. */
-import type { PartitionSpec, PartitionsPlaced, PartitionsRemoved, PlacementFailed } from './actors/controller/messages.ts'
+import type { PartitionSpec, PartitionsPlaced, PartitionsRemoved, PartitionsStopped, PlacementFailed } from './actors/controller/messages.ts'
 import type { Placer as PartitionPlacer } from './actors/controller/options.ts'
 import type { Effect, Post } from './base/effect.ts'
 import type { PartitionIndex, TopicId } from './base/ids.ts'
@@ -13,6 +13,9 @@ export function partitionPlacer (placer: Placer, logger: Logger, files: {
   remove (topicId: TopicId, partitions: readonly PartitionIndex[]): Promise<void>
 }): PartitionPlacer {
   const exists = async (topicId: TopicId, partition: PartitionIndex): Promise<boolean> => await files.exists(topicId, partition).catch(() => false)
+  const stop = async (topicId: TopicId, partitions: readonly PartitionIndex[]): Promise<void> => {
+    for (const partition of partitions) await placer.remove(partitionName(topicId, partition))
+  }
   const effect = (work: (post: Post) => Promise<void>): Effect => ({ run: post => { work(post).catch(error => logger.error({ error }, 'an effect of the controller failed')) } })
   return {
     place: (topicId, wanted) => effect(async post => {
@@ -33,10 +36,20 @@ export function partitionPlacer (placer: Placer, logger: Logger, files: {
         post({ kind: 'placement-failed', topicId, partitions: partitions.map(spec => spec.partition), reason: String(error) } as PlacementFailed)
       }
     }),
+    stop: (topicId, partitions) => effect(async post => {
+      let stopped = true
+      try {
+        await stop(topicId, partitions)
+      } catch (error) {
+        stopped = false
+        logger.error({ topicId, partitions, error }, 'partitions that are not to be here any more could not be stopped')
+      }
+      post({ kind: 'partitions-stopped', topicId, partitions, stopped } as PartitionsStopped)
+    }),
     remove: (topicId, partitions) => effect(async post => {
       let removed = true
       try {
-        for (const partition of partitions) await placer.remove(partitionName(topicId, partition))
+        await stop(topicId, partitions)
         await files.remove(topicId, partitions)
       } catch (error) {
         removed = false

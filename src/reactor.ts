@@ -4,8 +4,9 @@
  */
 import { join } from 'node:path'
 import { Controller } from './actors/controller/controller.ts'
-import type { PartitionSpec } from './actors/controller/messages.ts'
+import type { BrokerLeft, PartitionSpec } from './actors/controller/messages.ts'
 import { controllerTiming, metadataGroupKey, metadataTopicId } from './actors/controller/options.ts'
+import { TooOld } from './actors/controller/registration.ts'
 import { GroupCoordinator } from './actors/group/group-coordinator.ts'
 import { partitionCodecs } from './actors/partition/codec.ts'
 import { peersCodecs } from './actors/peers/codec.ts'
@@ -19,6 +20,7 @@ import { brokerSettings, logConfig, topicDefaults } from './broker-settings.ts'
 import { spendReserve } from './log/data-directory.ts'
 import { HardStateStore } from './log/hard-state-store.ts'
 import type { LogConfig } from './log/log.ts'
+import { ReadThrottle } from './log/read-throttle.ts'
 import { SegmentReader } from './log/segment-reader.ts'
 import { findTimestamp } from './log/timestamp-search.ts'
 import { watchLoop } from './loop-watch.ts'
@@ -37,7 +39,7 @@ import { controllerId, groupsId, peersId, type ReactorInit, type ReactorSpec } f
 import { apis } from './protocol/apis.ts'
 import { ReactorLogs } from './reactor-logs.ts'
 import { nodePorts, type ReactorPorts } from './reactor-ports.ts'
-import type { Actor } from './runtime/actor.ts'
+import type { Actor, Reply } from './runtime/actor.ts'
 import { type ActorContext, Unstartable } from './runtime/cell.ts'
 import { Credits } from './runtime/credit.ts'
 import type { Program, RunningProgram, ThreadContext } from './runtime/program.ts'
@@ -54,7 +56,12 @@ const partitionsMax = 50_000
 const listenPollMs = 5
 /** Each leadership takes some milliseconds to go elsewhere, and many go at a time. */
 const leaveMs = 3000
+/** From the hand-over to the end of the connections: clients find the new leaders, and what is under way is answered. With {@link leaveMs} it leaves a third of a stop's 10 s for closing logs. */
 const drainMs = 3000
+/** Of that, clients that do not go quiet have so much: a second is left for answers that are still due. */
+const lingerMsMax = 2000
+/** Clients that are told of a new leader ask for the metadata and go there within a few round trips. */
+const quietMs = 300
 const drainPollMs = 5
 /** A batch that is opened to find a timestamp may become this large. */
 const decompressedBytesMax = 64 * 1024 * 1024
@@ -76,6 +83,7 @@ class Reactor {
   readonly #metrics: MetricRow
   readonly #logger: Logger
   readonly #reader: SegmentReader
+  readonly #throttle: ReadThrottle | undefined
   readonly #scans: Scans
   readonly #logs: ReactorLogs
   readonly #replicas: Replicas
@@ -85,6 +93,8 @@ class Reactor {
   /** On the one thread that runs it. */
   #groups: GroupCoordinator | undefined
   #draining = false
+  /** Why this program must not take part in its cluster. */
+  #unfit: Unstartable | undefined
 
   constructor (context: ThreadContext<ReactorInit>, ports: ReactorPorts) {
     const { init, thread, threads } = context
@@ -114,7 +124,9 @@ class Reactor {
       metrics: this.#metrics,
       logger: this.#logger
     })
-    this.#replicas = new Replicas({ init, thread, chance: ports.chance, reader: this.#reader, metrics: this.#metrics })
+    const throttled = config.replicationThrottleBytes === -1 ? undefined : config.replicationThrottleBytes / threads
+    this.#throttle = throttled === undefined ? undefined : new ReadThrottle({ bytesPerSecond: throttled, clock, every: ports.every })
+    this.#replicas = new Replicas({ init, thread, chance: ports.chance, reader: this.#reader, throttle: this.#throttle, metrics: this.#metrics })
     this.#partitions = new PartitionFactory({
       context, clock, logs: this.#logs, replicas: this.#replicas, scans: this.#scans, metrics: this.#metrics, logger: this.#logger
     })
@@ -141,6 +153,7 @@ class Reactor {
       close: async () => {
         endWatch()
         await this.#scans.close()
+        this.#throttle?.close()
         await this.#reader.close()
         await this.#ports.log.close()
       }
@@ -211,6 +224,7 @@ class Reactor {
   /** Listens once this thread knows the topics: a client that came earlier would be told that they do not exist. */
   async #makeListener ({ host, port, reusePort }: Extract<ReactorSpec, { type: 'listener' }>): Promise<Actor> {
     while (this.#network?.metadata.ready !== true) {
+      if (this.#unfit !== undefined) throw this.#unfit
       if (this.#draining) throw new Error('the broker stops before it listens')
       await this.#ports.sleep(listenPollMs)
     }
@@ -222,20 +236,41 @@ class Reactor {
   async #drain (): Promise<void> {
     const { clock } = this.#ports
     this.#draining = true
-    if (this.#context.init.raftAddress !== undefined) await this.#leave()
+    const given = this.#context.init.raftAddress === undefined ? 0 : await this.#leave()
+    const end = clock.monotonicMs() + drainMs
+    if (given > 0) await this.#linger()
     this.#listener?.close()
     this.#network?.quiesce()
-    const end = clock.monotonicMs() + drainMs
     while ((this.#network?.openExchanges ?? 0) > 0 && clock.monotonicMs() < end) await this.#ports.sleep(drainPollMs)
   }
 
-  /** Others lead on what is led here; until they do, clients are served. */
-  async #leave (): Promise<void> {
+  /** Others lead on what is led here; until they do, clients are served. @returns how many partitions were given to them */
+  async #leave (): Promise<number> {
     const network = this.#network
-    if (network === undefined) return
-    await new Promise<void>(resolve => {
-      network.ask({ answered: () => resolve() }, 0, network.controller, { kind: 'broker-leaving', timeoutMs: leaveMs }, 0, leaveMs + drainMs)
+    if (network === undefined) return 0
+    return await new Promise<number>(resolve => {
+      const asker = { answered: (_part: number, reply: Reply) => resolve(reply.kind === 'broker-left' ? (reply as BrokerLeft).partitionsGiven : 0) }
+      network.ask(asker, 0, network.controller, { kind: 'broker-leaving', timeoutMs: leaveMs }, 0, leaveMs + drainMs)
     })
+  }
+
+  /**
+   * Goes on answering after others lead, mostly that somebody else leads and who: a client that loses its connection instead takes that for a broker
+   * that died, and waits before it looks who leads now. Ends when nobody wants to write or read here any more.
+   */
+  async #linger (): Promise<void> {
+    const { clock } = this.#ports
+    const network = this.#network!
+    const end = clock.monotonicMs() + lingerMsMax
+    let requests = network.recordRequests
+    let quietSince = clock.monotonicMs()
+    while (network.connections > 0 && clock.monotonicMs() < end) {
+      if (network.recordRequests !== requests) {
+        requests = network.recordRequests
+        quietSince = clock.monotonicMs()
+      } else if (clock.monotonicMs() - quietSince >= quietMs) return
+      await this.#ports.sleep(drainPollMs)
+    }
   }
 
   #clusterStatus (): object {
@@ -329,7 +364,12 @@ class Reactor {
       note: (fields, text) => this.#logger.info(fields, text)
     })
     opening = false
-    for (const batch of batches) controller.restore(batch)
+    try {
+      for (const batch of batches) controller.restore(batch)
+    } catch (error) {
+      if (error instanceof TooOld) throw this.#unfit = new Unstartable(error.message)
+      throw error
+    }
     return controller
   }
 }

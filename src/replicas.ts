@@ -1,12 +1,15 @@
 /** Makes the replicas of a reactor thread: joins a group's log to the votes, the links and the disk reads of this broker. */
 import { GroupState, type DerivedState } from './actors/group-state.ts'
-import { Replica, type ReadEntries, type ReplicaTiming } from './actors/replica.ts'
+import { metadataGroupKey } from './actors/controller/options.ts'
+import { entriesReader } from './actors/replica-entries.ts'
+import { Replica, type ReplicaTiming } from './actors/replica.ts'
 import type { Effect } from './base/effect.ts'
 import type { BrokerConfig } from './base/config.ts'
 import type { GroupKey, MemberId, ThreadIndex } from './base/ids.ts'
 import { type MetricRow, metrics } from './base/metrics.ts'
 import type { Chance } from './base/prng.ts'
 import type { Log } from './log/log.ts'
+import type { ReadThrottle } from './log/read-throttle.ts'
 import type { SegmentReader } from './log/segment-reader.ts'
 import { peersId, votesId, type ReactorInit } from './places.ts'
 import type { RaftLimits } from './raft/raft.ts'
@@ -19,6 +22,8 @@ export interface ReplicasOptions {
   readonly thread: ThreadIndex
   readonly chance: Chance
   readonly reader: SegmentReader
+  /** For reads of followers that lag; undefined: they are not slowed. */
+  readonly throttle: ReadThrottle | undefined
   readonly metrics: MetricRow
 }
 
@@ -44,7 +49,7 @@ export class Replicas {
    * @param hasOthers  the controller means others to be in the group too
    */
   make (group: GroupKey, log: Log, state: GroupState, lost?: { readonly recovered: Effect }, hasOthers = false): Replica {
-    const { init, thread, chance, metrics: row } = this.#options
+    const { init, thread, chance, reader, throttle, metrics: row } = this.#options
     return new Replica({
       log,
       state,
@@ -55,22 +60,13 @@ export class Replicas {
       chance,
       timing: this.#timing,
       limits: this.#limits,
-      readEntries: this.#readerOf(log.directory),
+      // A broker that comes back can do nothing before it knows the metadata.
+      readEntries: entriesReader(log.directory, reader, group === metadataGroupKey ? undefined : throttle),
       onElection: () => row.add(metrics.elections),
       hasOthers,
       ...lost === undefined
         ? { forgetful: init.forgetful && log.config.flush !== 'always' ? 'maybe' as const : undefined }
         : { forgetful: 'surely' as const, recovered: lost.recovered }
-    })
-  }
-
-  #readerOf (directory: string): ReadEntries {
-    const { reader } = this.#options
-    return (plan, bytesMax, done) => reader.read(directory, plan, bytesMax, true, (_error, lease) => {
-      // A copy: the actor that gets it may be gone by then, and a lease must be given back.
-      const batches = lease === undefined ? undefined : new Uint8Array(lease.bytes)
-      lease?.release()
-      done(batches)
     })
   }
 }

@@ -1,8 +1,9 @@
 /**
- * `npm run bench:cluster [-- --rows R,… --servers S,… --rounds N --again --smoke --root DIR]`: three servers on one machine, RingMQ
+ * `npm run bench:cluster [-- --rows R,… --servers S,… --rounds N --threads N --again --smoke --root DIR]`: three servers on one machine, RingMQ
  * beside Kafka and, for throughput, NATS. Servers are measured one after the other, each warmed first; figures of the others
  * are kept for the machine (bench/cluster/figures.ts).
  */
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { enterNamespaces, isInside } from '../../test/cluster/namespaces.ts'
 import { benchOptions, type Settings, wants } from '../harness.ts'
@@ -13,7 +14,7 @@ import { startKafkaCluster } from './kafka-cluster.ts'
 import { idle, steady } from './many-partitions.ts'
 import { startNatsCluster } from './nats-cluster.ts'
 import { produceOnce } from './produce.ts'
-import { type ClusterSubject, startRingmqCluster } from './subject.ts'
+import { type ClusterSubject, nodes, startRingmqCluster } from './subject.ts'
 
 interface Contestant { readonly server: ServerName, readonly flush: Flush }
 
@@ -35,6 +36,8 @@ const argument = (name: string): string | undefined => {
 }
 const given = process.argv.slice(1)
 const root = argument('--root')
+/** Of each broker. Three of them share the machine: on two cores one thread each is what its users would give them. */
+const threads = Number(argument('--threads') ?? Math.max(1, Math.floor(availableParallelism() / nodes)))
 const options = benchOptions()
 const { smoke } = options
 const size = (real: number, tiny: number): number => smoke ? tiny : real
@@ -62,8 +65,8 @@ const rows: readonly Row[] = [
     contestants: [{ server: 'ringmq', flush: 'os' }, ours, { server: 'kafka', flush: 'os' }, { server: 'nats', flush: 'os' }],
     settings: produceSettings,
     rounds: roundsOf(5),
-    // Java compiles what runs often; ours and NATS need far less of it.
-    warm: async subject => await produceOnce(subject, { ...produceSettings, messages: subject.name === 'kafka' ? size(3_000_000, 2000) : size(300_000, 2000) }, false),
+    // V8 and Java compile what runs often, on threads of their own: both are given the time to finish.
+    warm: async subject => await produceOnce(subject, { ...produceSettings, messages: subject.name === 'nats' ? size(300_000, 2000) : size(3_000_000, 2000) }, false),
     run: async subject => await produceOnce(subject, produceSettings, !smoke)
   },
   failoverRow('kill', oursAndKafka),
@@ -82,7 +85,7 @@ const network = isInside() ? 'namespaces' : 'plain'
 
 async function start ({ server, flush }: Contestant): Promise<ClusterSubject> {
   switch (server) {
-    case 'ringmq': return await startRingmqCluster({ flush, network, root, threads: undefined })
+    case 'ringmq': return await startRingmqCluster({ flush, network, root, threads })
     case 'kafka': return await startKafkaCluster(network)
     case 'nats': return await startNatsCluster()
   }
@@ -91,7 +94,7 @@ async function start ({ server, flush }: Contestant): Promise<ClusterSubject> {
 /** All rounds of one row on one kind of cluster, which is started only if something is to be measured. */
 async function measure (row: Row, contestant: Contestant): Promise<void> {
   let subject: ClusterSubject | undefined
-  const settings = { ...row.settings, flush: contestant.flush }
+  const settings = { ...row.settings, flush: contestant.flush, ...contestant.server === 'ringmq' ? { threads } : {} }
   try {
     for (let round = 0; round < row.rounds; round++) {
       const line = await figures.measure({ row: row.name, server: contestant.server, settings, round }, async () => {

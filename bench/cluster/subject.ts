@@ -43,14 +43,14 @@ export interface RingmqClusterOptions {
   readonly network: NetworkKind
   /** Of the checkout that is measured. */
   readonly root: string | undefined
-  readonly threads: number | undefined
+  readonly threads: number
 }
 
 export async function startRingmqCluster ({ flush, network: kind, root, threads }: RingmqClusterOptions): Promise<ClusterSubject> {
   const folder = dataFolder(`cluster-${flush}`)
   rmSync(folder, { recursive: true, force: true })
   const network = await openNetwork(kind, nodes)
-  const cluster = await Cluster.start({ network, folder, root, flags: ['--log-flush', flush, ...threads === undefined ? [] : ['--threads', String(threads)]] })
+  const cluster = await Cluster.start({ network, folder, root, flags: ['--log-flush', flush, '--threads', String(threads)] })
   return {
     name: 'ringmq',
     addresses: cluster.addresses,

@@ -16,6 +16,7 @@ export class ReplicaLog implements RaftLog {
   get durableEnd (): Offset { return this.#log.durableEndOffset }
   get lastTerm (): Term { return this.#log.lastTerm }
   get writable (): boolean { return this.#log.refusal === undefined }
+  get full (): boolean { return this.#log.refusal === 'full' }
 
   termAt (offset: Offset): Term | undefined {
     return this.#log.termAt(offset)

@@ -14,8 +14,8 @@
 import type { Effect, Message } from '../base/effect.ts'
 import type { ActorId, GroupKey, MemberId, Offset, Term } from '../base/ids.ts'
 import type { Chance } from '../base/prng.ts'
-import type { Log, LogEvent, LogMessage, ReadPlan } from '../log/log.ts'
-import { type Configuration, isJoint, membersOf, nobody } from '../raft/configuration.ts'
+import type { Log, LogEvent, LogMessage } from '../log/log.ts'
+import { type Configuration, isJoint, isOnlyVoter, membersOf, nobody } from '../raft/configuration.ts'
 import type { RaftPort } from '../raft/ports.ts'
 import type { Progress } from '../raft/progress.ts'
 import { Raft, type RaftLimits, type RaftTiming, type Role } from '../raft/raft.ts'
@@ -24,7 +24,7 @@ import { configurationBatch, leaderChangeBatch } from '../record/control-record.
 import type { Outbox, TurnEnd, Undeliverable } from '../runtime/actor.ts'
 import type { GroupState } from './group-state.ts'
 import type { PeerStatus, RaftIn } from './peers/messages.ts'
-import { isSound, joined } from './replica-entries.ts'
+import { isSound, joined, type ReadEntries } from './replica-entries.ts'
 import { ReplicaLog } from './replica-log.ts'
 import type { VoteRead, VoteSaved } from './votes/messages.ts'
 
@@ -48,9 +48,6 @@ const votesAgain: VotesAgain = { kind: 'votes-again' }
 
 /** Messages that are the replica's own: its owner hands everything it does not know itself to {@link Replica.receive}. */
 export type ReplicaMessage = LogMessage | VoteRead | VoteSaved | TurnEnd | Undeliverable | RaftIn | PeerStatus | RaftTick | VotesAgain | EntriesLoaded
-
-/** Reads batches for a follower, on whatever is there for that; `done` is called once, with bytes of their own. */
-export type ReadEntries = (plan: ReadPlan, bytesMax: number, done: (batches: Uint8Array | undefined) => void) => void
 
 export interface ReplicaTiming extends RaftTiming {
   readonly tickMs: number
@@ -95,15 +92,13 @@ export interface MemberProgress {
   readonly inSync: boolean
 }
 
-const noOwner: ReplicaOwner = { appended: () => {}, truncated: () => {} }
-
 export class Replica {
   readonly log: Log
   readonly group: GroupKey
   readonly self: MemberId
   readonly state: GroupState
   readonly #options: ReplicaOptions
-  #owner = noOwner
+  #owner: ReplicaOwner = { appended: () => {}, truncated: () => {} }
   #raft: Raft | undefined
   #out!: Outbox
   #ticking = false
@@ -169,11 +164,13 @@ export class Replica {
   /** It is the only voter, and leads as soon as its vote is on disk. Not who lost something: others may have become voters in what is lost. */
   get electsItself (): boolean {
     const { forgetful, hasOthers = false } = this.#options
-    return isAlone(this.configuration, this.self) && (forgetful === undefined || (forgetful === 'maybe' && !hasOthers))
+    return isOnlyVoter(this.configuration, this.self) && (forgetful === undefined || (forgetful === 'maybe' && !hasOthers))
   }
 
   /** Batches may be appended here now. */
   get canAppend (): boolean { return this.#raft?.canAppend ?? false }
+  /** It leads, or led a moment ago, and who does next is not known here: an election or a transfer is under way. */
+  get undecided (): boolean { return this.role === 'leader' ? this.#raft!.leading!.transferee !== nobody : this.leader === nobody }
 
   /** It leads, or is the only one there is and has led: nobody else can have committed anything. */
   get readable (): boolean {
@@ -195,8 +192,7 @@ export class Replica {
 
   /** Leader only: voters in sync, the leader too. */
   inSync (): MemberId[] {
-    const { voters } = this.configuration
-    return this.progress().filter(({ member, inSync }) => inSync && voters.includes(member)).map(({ member }) => member)
+    return this.progress().filter(({ member, inSync }) => inSync && this.configuration.voters.includes(member)).map(({ member }) => member)
   }
 
   /** Exclusive: what is committed, and on the disks of at least `replicasMin` voters besides. */
@@ -252,6 +248,17 @@ export class Replica {
     this.#settle()
     return begun
   }
+
+  /** Leader only: asks the others whether it still leads. @returns the round of the question */
+  readIndex (out: Outbox): number {
+    this.#out = out
+    const { round } = this.#raft!.leading!.readIndex()!
+    this.#settle()
+    return round
+  }
+
+  /** Leader only: the newest round in which a majority said that it does. */
+  get confirmedRound (): number { return this.#raft!.leading!.confirmedRound }
 
   /**
    * Takes a message that concerns raft or the log. The high watermark, role and term may have moved when it returns.
@@ -471,12 +478,14 @@ export class Replica {
   }
 
   #load (to: MemberId, offset: Offset, endOffset: Offset, bytesMax: number): Effect {
+    const { tickMs, lagMsMax, electionTicks } = this.#options.timing
+    const lags = this.#raft!.leading!.progress.get(to)!.lags(lagMsMax / tickMs, electionTicks)
     const plan = this.log.readStored(offset, bytesMax, Math.min(endOffset, this.log.durableEndOffset) as Offset)
     return {
       run: post => {
         const done = (batches: Uint8Array | undefined): void => post({ kind: 'entries-loaded', to, offset, batches } as EntriesLoaded)
         if (plan === undefined) done(undefined)
-        else this.#options.readEntries({ ...plan, memory: undefined }, bytesMax, done)
+        else this.#options.readEntries({ ...plan, memory: undefined }, bytesMax, lags, done)
       }
     }
   }
@@ -487,8 +496,4 @@ export class Replica {
     for (let at = 0; at < batches.length; at += batchBytesOf(batches, at)) end = nextOffsetOf(batches, at) as Offset
     this.#raft!.loaded(to, offset, end, [batches])
   }
-}
-
-function isAlone ({ voters, outgoing }: Configuration, self: MemberId): boolean {
-  return outgoing.length === 0 && voters.length === 1 && voters[0] === self
 }

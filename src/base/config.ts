@@ -57,6 +57,7 @@ export const settings = {
   controllerVoters: setting('controller_voters', 3, integer(1, 5), 'Brokers that vote in the metadata group; the others learn'),
   brokerSessionMs: setting('broker_session_timeout', '6s', duration(500), 'A broker that its cluster has not heard of for this long gets no partitions and leads none'),
   replicaLagMsMax: setting('replica_lag_max', '30s', duration(100), 'A follower that has not held what its leader holds for this long is not in sync'),
+  replicationThrottleBytes: setting('replication_throttle', -1, orUnlimited(size(2 ** 16, 2 ** 50)), 'Bytes a second that this broker reads for followers that are not in sync, all of them together'),
   raftCheckQuorum: setting('raft.check_quorum', true, boolean, 'A leader that cannot reach a majority steps down'),
   raftSnapshotEntries: setting('raft.snapshot_entries', 10000, integer(0, maxInt32), 'Entries of a metadata log between snapshots', 'never'),
   raftCompactionOverhead: setting('raft.compaction_overhead', 5000, integer(0, maxInt32), 'Entries of a metadata log kept below a snapshot', 'never'),

@@ -7,6 +7,9 @@
  * never lowers it, so that programs of two versions can run side by side while brokers are upgraded one after the other.
  */
 
+/** What brokers speak with each other, behind the hello that opens a connection, both inclusive: two speak the highest that both can. */
+export const protocolRange = { min: 1, max: 1 } as const
+
 /** The levels that this program can work with, both inclusive. */
 export const featureRange = { min: 1, max: 1 } as const
 

@@ -40,9 +40,11 @@ export async function runBroker (flags: Readonly<Record<string, unknown>>): Prom
   // A thread that cannot be ended would keep its partitions down: a service manager starts the process anew.
   const onStuck = (): void => { process.kill(process.pid, 'SIGKILL') }
   const broker = await startBroker(config, { onStuck }).catch((error: NodeJS.ErrnoException) => { throw startFailure(error, config) })
+  // Before anybody can know that it runs: who reads that it is ready may stop it at once.
+  const stopped = closeOnSignal(() => broker.close())
   console.log(banner(config, broker))
   collectStartGarbage()
-  await closeOnSignal(() => broker.close())
+  await stopped
 }
 
 /** Resolves when the first SIGTERM or SIGINT has been obeyed. A second one, or a close that takes too long, ends the process. */

@@ -1,7 +1,7 @@
 /** Bytes of a file held in memory, in chunks that exist only where something was written; and what a crash would leave of them. */
 import type { Chance } from '../base/prng.ts'
 
-const chunkBytes = 65536
+const chunkBytes = 4096
 const sectorBytes = 512
 
 /** A sparse array of bytes. */

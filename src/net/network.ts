@@ -129,6 +129,7 @@ export class Network implements Actor, SessionHost {
   #connectionNext = 1
   #fetchSessionNext = 1
   #closing = false
+  #recordRequests = 0
   /** Of batches that were handed to partitions and are not answered: what rings, overflow lists and append memory hold of this thread's clients. */
   #bytesInFlight = 0
   /** Sessions that wait for room, first come first; each is here at most once. */
@@ -218,6 +219,11 @@ export class Network implements Actor, SessionHost {
       connection.destroy(`max_connections (${this.options.connectionsMax}) is reached`)
     }
   }
+
+  get connections (): number { return this.#sessions.size }
+
+  /** Produce and fetch requests that have come, answered or not: as long as they come, clients work with this broker. */
+  get recordRequests (): number { return this.#recordRequests }
 
   /** Requests that are under way, for a broker that waits for them before it stops. */
   get openExchanges (): number {
@@ -311,6 +317,7 @@ export class Network implements Actor, SessionHost {
       return false
     }
     session.begin(exchange)
+    if (api === apis.produce || api === apis.fetch) this.#recordRequests++
     this.#metrics.add(metrics.requests, 1, apiIndex(api.key))
     return true
   }

@@ -23,6 +23,10 @@ export function isJoint ({ outgoing }: Configuration): boolean {
   return outgoing.length > 0
 }
 
+export function isOnlyVoter ({ voters, outgoing }: Configuration, member: MemberId): boolean {
+  return outgoing.length === 0 && voters.length === 1 && voters[0] === member
+}
+
 /** Everybody, each once. */
 export function membersOf ({ voters, outgoing, learners }: Configuration): MemberId[] {
   return [...new Set([...voters, ...outgoing, ...learners])]

@@ -12,6 +12,8 @@ import type { Raft } from './raft.ts'
 
 /** Heartbeats in a row without anything to do, after which a group goes to sleep. */
 const idleHeartbeats = 3
+/** Election timeouts between the tries of a leader with a full disk to find another one. */
+const offerTimeouts = 4
 
 export class Leader {
   readonly #raft: Raft
@@ -22,6 +24,8 @@ export class Leader {
   /** Who is to lead next; meanwhile nothing is appended. */
   transferee: MemberId = nobody
   #transferTicks = 0
+  /** Hand-overs that it has asked for because it cannot write itself. */
+  #offers = 0
   #ticks = 0
   #idle = 0
   /** The log's end two heartbeats ago, and one: who holds the first is as good as caught up. */
@@ -41,10 +45,23 @@ export class Leader {
 
   begin (): void {
     this.#meetMembers()
-    // Entries of older terms are committed by one of this term; an empty log has none, and a single voter needs nobody's consent.
-    if (this.termStart > 0 && !this.#raft.isOnlyVoter) this.#raft.port.appendLeaderChange()
+    this.#open()
     this.replicate()
     this.advance()
+  }
+
+  /**
+   * Entries of older terms are committed by one of this term; an empty log has none, and a single voter needs nobody's consent.
+   * @returns whether there is one now that was not
+   */
+  #open (): boolean {
+    const { log, port } = this.#raft
+    if (log.endOffset > this.termStart || !log.writable) return false
+    if (this.termStart > 0 && !this.#raft.isOnlyVoter) {
+      port.appendLeaderChange()
+      return true
+    }
+    return false
   }
 
   /** Everybody else in the group. */
@@ -71,13 +88,14 @@ export class Leader {
   tick (): void {
     const { heartbeatTicks, electionTicks, checkQuorum } = this.#raft.timing
     this.#ticks++
+    this.#makeUseOfRoom()
     if (this.transferee !== nobody && ++this.#transferTicks >= electionTicks) this.transferee = nobody
     if (this.#ticks % electionTicks === 0 && checkQuorum && !this.#checkQuorum()) {
       this.#raft.becomeFollower(this.#raft.term, nobody)
       return
     }
     if (this.#ticks % heartbeatTicks !== 0) return
-    for (const progress of this.#progress.values()) progress.behindTicks = this.isCaughtUp(progress.member) ? 0 : progress.behindTicks + heartbeatTicks
+    for (const progress of this.#progress.values()) progress.passed(heartbeatTicks, this.isCaughtUp(progress.member))
     this.#endBefore = this.#endLast
     this.#endLast = this.#raft.log.endOffset
     this.#membership.converge()
@@ -94,6 +112,14 @@ export class Leader {
     }
   }
 
+  /** For who was elected with a full disk: there may be room by now, here or elsewhere. */
+  #makeUseOfRoom (): void {
+    const { log, timing } = this.#raft
+    if (!log.writable) {
+      if (this.#ticks % (offerTimeouts * timing.electionTicks) === 0) this.#offerLead()
+    } else if (this.#open()) this.replicate()
+  }
+
   #checkQuorum (): boolean {
     const { self, configurations } = this.#raft
     const reached = hasQuorum(configurations.current, member => member === self || this.#progress.get(member)!.active)
@@ -105,7 +131,7 @@ export class Leader {
   #canSleep (): boolean {
     const { log, highWatermark, configurations, self } = this.#raft
     const end = log.endOffset
-    if (highWatermark !== end || log.durableEnd !== end || this.transferee !== nobody || !this.#membership.settled) return false
+    if (highWatermark !== end || log.durableEnd !== end || !log.writable || this.transferee !== nobody || !this.#membership.settled) return false
     for (const { down, state, match, readRound } of this.#progress.values()) {
       if (!down && (state !== 'replicate' || match !== end || readRound !== this.#readRound)) return false
     }
@@ -299,8 +325,11 @@ export class Leader {
 
   /** Lets another voter lead: as soon as it holds everything it is told to begin an election. @returns false: it cannot be */
   transfer (to: MemberId): boolean {
+    const { configurations, timing } = this.#raft
     const progress = this.#progress.get(to)
-    if (progress === undefined || !this.#raft.configurations.current.voters.includes(to)) return false
+    if (progress === undefined || !configurations.current.voters.includes(to)) return false
+    // Who has lagged behind for that long, its disk is full perhaps, would not get it before this is given up; and until then nothing is appended.
+    if (progress.behindTicks >= timing.electionTicks) return false
     this.#raft.wake()
     this.transferee = to
     this.#transferTicks = 0
@@ -321,11 +350,21 @@ export class Leader {
   stepAside (): void {
     let best: Progress | undefined
     for (const progress of this.#progress.values()) {
-      const { member, down, match } = progress
-      if (!down && isVoter(this.#raft.configurations.current, member) && (best === undefined || match > best.match)) best = progress
+      if (this.#couldLead(progress) && (best === undefined || progress.match > best.match)) best = progress
     }
     if (best !== undefined) this.#sendTimeoutNow(best.member)
     this.#raft.becomeFollower(this.#raft.term, nobody)
+  }
+
+  /** Asks one of those that hold everything to begin an election, each time another one. Who cannot write either lets it pass. */
+  #offerLead (): void {
+    const { endOffset } = this.#raft.log
+    const whole = [...this.#progress.values()].filter(progress => this.#couldLead(progress) && progress.match === endOffset)
+    if (whole.length > 0) this.#sendTimeoutNow(whole[this.#offers++ % whole.length]!.member)
+  }
+
+  #couldLead ({ member, down }: Progress): boolean {
+    return !down && isVoter(this.#raft.configurations.current, member)
   }
 
   // ---- members

@@ -20,6 +20,8 @@ export interface RaftLog {
   readonly lastTerm: Term
   /** It takes batches now; not while it is being cut, or its disk is full. */
   readonly writable: boolean
+  /** It takes none because its disk is full. What is in it stays as it is, so it can still be read, and led with. */
+  readonly full: boolean
   /** Of an entry, or of the one just before the log's start; undefined elsewhere. */
   termAt (offset: Offset): Term | undefined
   /** The newest term up to `term` that the log knows, and the end of its entries; undefined when it knows only newer ones. */

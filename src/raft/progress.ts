@@ -35,6 +35,8 @@ export class Progress {
   down = false
   /** How long it has not held what the leader held a moment before. */
   behindTicks = 0
+  /** It has held that once in this term. */
+  wasCaughtUp = false
   /** The newest read round it has answered. */
   readRound = 0
 
@@ -42,6 +44,17 @@ export class Progress {
     this.member = member
     this.next = next
     this.inflights = new Inflights(inflightBytesMax)
+  }
+
+  /** Some time has passed. @param caughtUp  it holds what the leader held a moment before */
+  passed (ticks: number, caughtUp: boolean): void {
+    this.behindTicks = caughtUp ? 0 : this.behindTicks + ticks
+    this.wasCaughtUp ||= caughtUp
+  }
+
+  /** It has been behind for so long; `newTicksMax`: or for so long since this leader's term began. */
+  lags (ticksMax: number, newTicksMax: number): boolean {
+    return this.behindTicks >= (this.wasCaughtUp ? ticksMax : newTicksMax)
   }
 
   becomeProbe (next: Offset): void {

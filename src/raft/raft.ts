@@ -17,9 +17,10 @@
  */
 import { assert } from '../base/assert.ts'
 import type { MemberId, Offset, Term } from '../base/ids.ts'
-import { hasQuorum, isJoint, isVoter, membersOf, nobody } from './configuration.ts'
+import { hasQuorum, isJoint, isOnlyVoter, isVoter, membersOf, nobody } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import { Follower } from './follower.ts'
+import { Forgetting } from './forgetting.ts'
 import { HardState } from './hard-state.ts'
 import { Leader } from './leader.ts'
 import type { Heartbeat, PreVote, PreVoted, RaftMessage, Vote, Voted } from './messages.ts'
@@ -52,17 +53,14 @@ export interface RaftOptions {
   readonly highWatermark: Offset
   readonly timing: RaftTiming
   readonly limits: RaftLimits
-  /**
-   * The log has lost (`surely`), or may have lost (`maybe`), what this member once acknowledged: it votes for nobody before it holds
-   * again what the others have. As all of them may have lost something at once, `maybe` ends after some election timeouts without a leader.
-   */
+  /** The log has lost (`surely`), or may have lost (`maybe`), what this member once acknowledged: see {@link Forgetting}. */
   readonly forgetful?: 'maybe' | 'surely' | undefined
 }
 
-export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader'
+/** After so many election timeouts in a row without a leader also who has a full disk stands for election: others with room had their chance. */
+const fullTimeouts = 3
 
-/** A forgetful voter that nobody brings up to date takes part again after so many election timeouts: all may have forgotten. */
-const forgetfulTimeouts = 10
+export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader'
 
 export class Raft {
   readonly self: MemberId
@@ -91,7 +89,9 @@ export class Raft {
   #transferred = false
   /** Members that the links call gone: a leader that is elected now starts with that. */
   readonly #down = new Set<MemberId>()
-  #forgetfulTicks: number
+  /** Election timeouts in a row in which it could not lead, and heard nobody who does. */
+  #unled = 0
+  readonly #forgetting: Forgetting
 
   constructor (options: RaftOptions) {
     assert(options.term >= options.log.lastTerm, 'a term that the log has seen has begun')
@@ -104,7 +104,7 @@ export class Raft {
     this.#hardState = new HardState(options.port, options.term, options.vote)
     this.highWatermark = options.highWatermark
     this.configurations.commit(options.highWatermark)
-    this.#forgetfulTicks = options.forgetful === undefined ? 0 : options.forgetful === 'surely' ? Infinity : forgetfulTimeouts * options.timing.electionTicks
+    this.#forgetting = new Forgetting(options.forgetful, options.timing.electionTicks)
     this.#drawTimeout()
   }
 
@@ -122,10 +122,7 @@ export class Raft {
     return this.#leading !== undefined ? this.#leading.established : this.#follower.established
   }
 
-  get isOnlyVoter (): boolean {
-    const { voters, outgoing } = this.configurations.current
-    return outgoing.length === 0 && voters.length === 1 && voters[0] === this.self
-  }
+  get isOnlyVoter (): boolean { return isOnlyVoter(this.configurations.current, this.self) }
 
   /** Batches may be appended here now. */
   get canAppend (): boolean {
@@ -137,7 +134,7 @@ export class Raft {
   /** One unit of the Raft clock has passed. */
   tick (): void {
     if (this.quiescent) return
-    if (this.#forgetfulTicks > 0) this.#forgetfulTicks--
+    this.#forgetting.tick()
     if (this.#leading !== undefined) {
       this.#leading.tick()
       return
@@ -297,16 +294,16 @@ export class Raft {
 
   /** Some of what was acknowledged here is lost: see `forgetful`, `maybe`. */
   forget (): void {
-    this.#forgetfulTicks = Math.max(this.#forgetfulTicks, forgetfulTimeouts * this.timing.electionTicks)
+    this.#forgetting.begin()
     this.#follower.forget()
   }
 
   /** This voter holds everything that was committed when it began to listen: it may vote again. */
   caughtUp (): void {
-    this.#forgetfulTicks = 0
+    this.#forgetting.end()
   }
 
-  get forgetful (): boolean { return this.#forgetfulTicks > 0 }
+  get forgetful (): boolean { return this.#forgetting.lasts }
 
   isDown (member: MemberId): boolean { return this.#down.has(member) }
 
@@ -317,7 +314,12 @@ export class Raft {
    * end yet need its vote. It counts for nothing in its own election.
    */
   get #mayLead (): boolean {
-    return this.log.writable && !this.forgetful && this.configurations.entries.some(({ configuration }) => isVoter(configuration, this.self))
+    return this.#canLead && !this.forgetful && this.configurations.entries.some(({ configuration }) => isVoter(configuration, this.self))
+  }
+
+  /** Its log takes batches; or nobody's seems to, and with a leader there are at least reads. */
+  get #canLead (): boolean {
+    return this.log.writable || (this.log.full && this.#unled >= fullTimeouts)
   }
 
   /**
@@ -373,6 +375,7 @@ export class Raft {
    * nobody votes for: a leader that sleeps answers with a heartbeat, and voters that sleep learn that this one leads no more.
    */
   #callOut (): void {
+    this.#unled++
     this.#elapsed = 0
     this.#drawTimeout()
     this.role = 'follower'
@@ -389,6 +392,8 @@ export class Raft {
   }
 
   #answerPreVote (message: PreVote): void {
+    // Who may not lead calls out with an empty log.
+    if (message.endOffset > 0) this.#forgetting.heardCandidate(message.from, this.configurations.current)
     // The group sleeps here and not there: a word of the leader puts that right.
     if (this.#leading?.progress.has(message.from) === true) this.wake()
     if (message.term > this.term) {
@@ -428,7 +433,7 @@ export class Raft {
     if (hasQuorum(current, member => this.#granted.has(member))) {
       if (this.role === 'pre-candidate') this.#beginElection('candidate', false)
       else if (this.role === 'candidate') {
-        if (this.log.writable) this.#becomeLeader()
+        if (this.#canLead) this.#becomeLeader()
         else this.becomeFollower(this.term, nobody)
       }
     } else if (this.#denied.size > 0 && !hasQuorum(current, member => !this.#denied.has(member))) {
@@ -440,6 +445,7 @@ export class Raft {
   #becomeLeader (): void {
     this.role = 'leader'
     this.leader = this.self
+    this.#unled = 0
     this.#leading = new Leader(this)
     this.#leading.begin()
   }
@@ -471,7 +477,8 @@ export class Raft {
       this.leader = from
       this.#drawTimeout()
     }
-    this.#elapsed = 0
+    this.#elapsed = this.#unled = 0
+    this.#forgetting.heardLeader()
   }
 
   #heartbeat (message: Heartbeat): void {

@@ -63,6 +63,8 @@ export interface SupervisorOptions extends Partial<typeof supervisorDefaults> {
 interface Placed {
   readonly id: ActorId
   readonly spec: ActorSpec
+  /** Where it is was said, not chosen: it is no measure of how the others are spread. */
+  readonly given: boolean
   thread: ThreadIndex
 }
 
@@ -124,7 +126,7 @@ export class Supervisor implements Placer {
     const id = this.#names.idOf(name)
     await this.#inTurn(id, async () => {
       if (this.#placed.has(id)) return
-      const placed = { id, spec, thread: thread ?? this.#leastLoaded() }
+      const placed = { id, spec, given: thread !== undefined, thread: thread ?? this.#leastLoaded() }
       if (this.#slots[placed.thread]?.givenUp !== false) throw new ThreadGone(`thread ${placed.thread} stays down`)
       this.#placed.set(id, placed)
       try {
@@ -258,7 +260,7 @@ export class Supervisor implements Placer {
   async #startEdge ({ index }: Slot): Promise<void> {
     const spec = this.#options.edge
     if (spec === undefined) return
-    const placed: Placed = { id: index as number as ActorId, spec, thread: index }
+    const placed: Placed = { id: index as number as ActorId, spec, given: true, thread: index }
     this.#placed.set(placed.id, placed)
     await this.#call(index, this.#options.startMs, control => control.start(placed.id, spec))
   }
@@ -377,7 +379,7 @@ export class Supervisor implements Placer {
 
   #leastLoaded (): ThreadIndex {
     const counts = new Map<ThreadIndex, number>()
-    for (const { thread } of this.#placed.values()) counts.set(thread, (counts.get(thread) ?? 0) + 1)
+    for (const { thread, given } of this.#placed.values()) if (!given) counts.set(thread, (counts.get(thread) ?? 0) + 1)
     let best: Slot | undefined
     let bestLoad = Infinity
     for (const slot of this.#slots) {

@@ -200,7 +200,15 @@ export class Member implements RaftPort {
     this.raft.cut()
   }
 
+  /** The same for want of room. */
+  fillDisk (): void {
+    if (this.truncating !== undefined || this.resetting !== undefined) return
+    this.log.full = true
+    this.failDisk()
+  }
+
   ready (): void {
+    this.log.full = false
     if (this.truncating === undefined && this.resetting === undefined) this.log.writable = true
   }
 
@@ -229,6 +237,7 @@ export class Member implements RaftPort {
     this.sent = []
     log.cutTo(Math.min(log.durableEnd, options.lost ?? log.durableEnd) as Offset)
     log.writable = true
+    log.full = false
     this.raft = this.start(options.highWatermark ?? log.startOffset, options.forgetful)
   }
 

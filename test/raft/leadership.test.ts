@@ -361,6 +361,29 @@ t.test('an idle group: it may vote again when the leader says that all is commit
   t.same(sleepers(group), [1, 2, 3])
 })
 
+t.test('a majority that has forgotten nothing, and does not reach each other yet, is waited for', async t => {
+  const group = led()
+  const behind = without(3)
+  for (const text of ['b', 'c']) {
+    group.at(1).propose(text)
+    group.settle(behind)
+  }
+  for (const one of [1, 2, 3]) group.at(one).crash()
+  group.at(1).restart()
+  group.at(2).restart({ forgetful: 'maybe', lost: 1 as Offset })
+  group.at(3).restart()
+  const apart = (message: RaftMessage): boolean => !(message.from === 3 && message.to === 1)
+  for (let i = 0; i < 500; i++) {
+    group.tick()
+    group.settle(apart)
+  }
+  t.equal(group.leader, undefined, 'what was committed is on member 1 alone, which hears nobody who may vote for it')
+  group.run(60)
+  t.equal(group.at(1).raft.role, 'leader')
+  group.run(20)
+  t.notOk(group.at(2).raft.forgetful)
+})
+
 t.test('all may have forgotten at once: after some timeouts they go on with what they have; who surely has does not', async t => {
   const group = led()
   for (const one of [1, 2, 3]) group.at(one).restart({ forgetful: 'maybe' })

@@ -54,6 +54,7 @@ export class MemoryLog implements RaftLog {
   endOffset = 0 as Offset
   durableEnd = 0 as Offset
   writable = true
+  full = false
   batches: readonly Batch[] = []
   /** Batches below it must be loaded, as if they were only on disk. */
   memoryStart = 0 as Offset
@@ -69,6 +70,7 @@ export class MemoryLog implements RaftLog {
     log.endOffset = this.endOffset
     log.durableEnd = this.durableEnd
     log.writable = this.writable
+    log.full = this.full
     log.batches = this.batches
     log.memoryStart = this.memoryStart
     log.#epochs = this.#epochs

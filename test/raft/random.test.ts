@@ -23,6 +23,8 @@ interface Shape {
   readonly changing: boolean
   readonly retaining: boolean
   readonly failing: boolean
+  /** Disks that fail are mostly full, and stay so for long. */
+  readonly full: boolean
   readonly forgetting: boolean
   readonly crashes: number
   readonly loss: number
@@ -47,6 +49,7 @@ class Run {
       changing: !forgetting && likely(0.5),
       retaining: likely(0.5),
       failing: likely(0.5),
+      full: likely(0.3),
       forgetting,
       crashes: likely(0.6) ? 0.015 : 0,
       loss: likely(0.6) ? 0.05 : 0,
@@ -86,8 +89,9 @@ class Run {
         this.marks.delete(member)
         this.count('failed disks')
       }
-      if (member.log.writable) member.failDisk()
-      else member.ready()
+      if (member.log.writable && chance.next() < (shape.full ? 0.9 : 0.1)) member.fillDisk()
+      else if (member.log.writable) member.failDisk()
+      else if (!shape.full || chance.next() < 0.2) member.ready()
     } else if (roll < 0.84 && shape.changing) this.change(member)
     else if (roll < 0.87 && shape.retaining) this.retain(member)
     else if (roll < 0.9) member.raft.leading?.transfer(this.pick([...group.members.keys()]))
@@ -161,6 +165,7 @@ class Run {
     for (const member of group.members.values()) {
       const { raft, crashed } = member
       if (crashed) continue
+      if (raft.role === 'leader' && member.log.full) this.count('steps under a full leader')
       const mark = marks.get(member) ?? 0
       if (raft.highWatermark < mark) return `the high watermark of ${member.self}, which runs, went back`
       if (raft.highWatermark > mark && raft.role === 'leader' && !shape.forgetting && !this.isOnQuorum(member)) return `${member.self} committed what no quorum has on disk`
@@ -209,7 +214,7 @@ t.test(`${seeds.length} random runs of ${steps} steps`, async t => {
   }
   t.comment(seen)
   if (only !== undefined) return t.pass(`seed ${only}`)
-  for (const [what, least] of Object.entries({ proposed: 4, committed: 5, leaders: 2, crashes: 2, changes: 1, retained: 1, 'failed disks': 0.2, forgot: 0.03 })) {
+  for (const [what, least] of Object.entries({ proposed: 4, committed: 5, leaders: 2, crashes: 2, changes: 1, retained: 1, 'failed disks': 0.2, 'steps under a full leader': 0.5, forgot: 0.03 })) {
     t.ok((seen[what] ?? 0) >= least * seeds.length, `${what}: ${seen[what]}`)
   }
 })

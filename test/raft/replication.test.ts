@@ -451,3 +451,27 @@ t.test('a follower that lost what it had acknowledged gets it again; nothing is 
   group.run(6)
   t.equal(group.at(1).raft.leading!.progress.get(2 as MemberId)!.match, 3)
 })
+
+t.test('how long a follower has been behind, a new one for how long since the term began', async t => {
+  const group = new Group([1, 2, 3])
+  group.elect(1)
+  group.at(1).propose('a')
+  group.run(10)
+  const lag = (member: number, ticksMax: number, newTicksMax: number): boolean => group.leader!.raft.leading!.progress.get(member as MemberId)!.lags(ticksMax, newTicksMax)
+  group.at(3).crash()
+  for (let i = 0; i < 30; i++) {
+    group.at(1).propose('b')
+    group.run(1)
+  }
+  t.same([lag(3, 40, 10), lag(3, 20, 10)], [false, true], 'it held everything once in this term')
+  t.notOk(lag(2, 2, 2), 'who has it after a moment does not lag')
+  group.at(1).raft.leading!.transfer(2 as MemberId)
+  group.run(4)
+  t.equal(group.leader, group.at(2))
+  t.notOk(lag(3, 100, 10), 'it is not known yet')
+  for (let i = 0; i < 12; i++) {
+    group.at(2).propose('c')
+    group.run(1)
+  }
+  t.same([lag(3, 100, 10), lag(1, 2, 2)], [true, false])
+})

@@ -48,7 +48,7 @@ export function stateOf (member: Member): string {
   const parts = [
     `${member.self}`, `${crashed}`, `${saved.term}/${saved.vote}`, saving === undefined ? '' : `${saving.term}/${saving.vote}`, `${truncating ?? ''}`,
     resetting === undefined ? '' : `${resetting.offset}@${resetting.previousTerm} ${JSON.stringify(resetting.entries)}`, JSON.stringify(loads), JSON.stringify(base),
-    `${log.startOffset},${log.endOffset},${log.durableEnd},${log.writable},${log.memoryStart}`, JSON.stringify(log.epochs), log.batches.map(batch => batch.key).join('|')
+    `${log.startOffset},${log.endOffset},${log.durableEnd},${log.writable},${log.full},${log.memoryStart}`, JSON.stringify(log.epochs), log.batches.map(batch => batch.key).join('|')
   ]
   write(raft, parts, new Set<unknown>([raft]))
   return parts.join(' ')

@@ -23,6 +23,19 @@ export class VirtualScheduler implements Scheduler {
     return () => { this.#planned = this.#planned.filter(other => other !== planned) }
   }
 
+  /** Calls back again and again, until the returned function is called. */
+  every (periodMs: number, callback: () => void): () => void {
+    let cancel = (): void => {}
+    const plan = (): void => {
+      cancel = this.later(periodMs, () => {
+        plan()
+        callback()
+      })
+    }
+    plan()
+    return () => cancel()
+  }
+
   /** Ends the present turn, and those that it leads to, without letting time pass. Promises settle in between. */
   async settle (): Promise<void> {
     for (let left = callbacksMax; left > 0; left--) {

@@ -42,6 +42,8 @@ export class ReplicaView implements Moving {
   version = -1
   /** A replica was made for the log; before that it says nothing. */
   speaks = false
+  /** What is here and behind it is being cut off, as Raft wants it: it may be there or not when the run ends in the middle of that. */
+  cutFrom = Infinity
 
   constructor (group: GroupView, broker: number, log: Log) {
     this.group = group
@@ -55,6 +57,7 @@ export class ReplicaView implements Moving {
   }
 
   add (entry: Entry): void {
+    this.cutFrom = Infinity
     this.entries.push(entry)
   }
 
@@ -94,20 +97,31 @@ export class GroupView {
   transferred = false
   /** What some replica called committed, whole and in order. */
   readonly committed: Entry[] = []
+  /** In which term each of them was: that of the leader who did. */
+  readonly committedIn: number[] = []
 
   constructor (name: string) {
     this.name = name
   }
 
-  /** The last one that some replica knows to be committed. */
+  /** The last one that is committed, as far as some replica knows. */
   newestConfiguration (): ConfigurationEntry | undefined {
     let newest: ConfigurationEntry | undefined
-    for (const { configurations } of this.replicas.values()) {
-      for (const entry of configurations) {
-        if (entry.offset < this.committedEnd && (newest === undefined || entry.offset > newest.offset)) newest = entry
+    for (const replica of this.replicas.values()) {
+      for (const entry of replica.configurations) {
+        if ((newest === undefined || entry.offset > newest.offset) && this.#isCommitted(replica, entry.offset)) newest = entry
       }
     }
     return newest
+  }
+
+  /** At an offset that is committed a leader that was deposed may hold something else: its own last change of members, which nobody else has. */
+  #isCommitted (replica: ReplicaView, offset: number): boolean {
+    if (offset >= this.committedEnd) return false
+    const held = replica.entryAt(offset)
+    const committed = entryAt(this.committed, offset)
+    // What is not in the log any more lies below its start, where all is committed.
+    return held === undefined || committed === undefined || (held.term === committed.term && held.crc === committed.crc)
   }
 
   get committedEnd (): number {

@@ -103,6 +103,16 @@ t.test('a leader without what was committed; something else committed in its pla
   t.ok(again.said.includes('CommittedNeverLost'))
 })
 
+t.test('a leader of a term that is over lacks what a newer one has committed', async t => {
+  const { stage } = committed([entry(0, 1)])
+  const newer = stage.replica(2, [entry(0, 1), entry(1, 3)])
+  stage.replica(1, [entry(0, 1), entry(1, 3)])
+  stage.move(newer, { role: 'leader', term: 3 })
+  stage.move(newer, { highWatermark: 2 })
+  stage.move(stage.replica(3, [entry(0, 1), entry(1, 2)]), { role: 'leader', term: 2 })
+  t.same(stage.said, [])
+})
+
 t.test('a follower that commits what no leader has', async t => {
   const stage = new Stage()
   stage.move(stage.replica(2, two), { term: 1, highWatermark: 2 })
@@ -157,6 +167,27 @@ t.test('a restart without what was durable', async t => {
   t.same(stage.said, ['DurableSurvives'])
 })
 
+t.test('a restart in the middle of cutting off what Raft does not want', async t => {
+  const { stage, replicas } = committed(two)
+  replicas[1]!.cutFrom = 1
+  stage.replica(2, [entry(0, 1)])
+  t.same(stage.said, [])
+})
+
+t.test('what a deposed leader wrote of the members, where something else was committed, says nothing of them', async t => {
+  const { stage, replicas } = committed(two)
+  const deposed = stage.replica(3, [entry(0, 1), entry(1, 0)])
+  const without = { voters: [1] as MemberId[], outgoing: [], learners: [] }
+  deposed.configurations = [...deposed.configurations, { offset: 1 as Offset, configuration: without }]
+  stage.said.length = 0
+  stage.tell(invariant => invariant.removed?.(stage.group, 2))
+  t.same(stage.said, ['MembersKeepTheirLogs'])
+  stage.said.length = 0
+  replicas[0]!.configurations = deposed.configurations
+  stage.tell(invariant => invariant.removed?.(stage.group, 2))
+  t.same(stage.said, [], 'committed')
+})
+
 t.test('a voter that removes its log', async t => {
   const { stage } = committed(two)
   stage.tell(invariant => invariant.removed?.(stage.group, 4))
@@ -174,6 +205,16 @@ t.test('a leader that is deposed for nothing', async t => {
   t.same(deposed(broker => broker !== 3), ['LeaderStays'])
   t.same(deposed(broker => broker !== 1), [], 'its own trouble')
   t.same(deposed(broker => broker === 1), [], 'no majority')
+  let sound = true
+  const { stage, replicas } = committed(two, () => sound)
+  stage.move(replicas[0]!, { role: 'follower', term: 2 })
+  t.same(stage.said.splice(0), ['LeaderStays'], 'before there is another one')
+  stage.move(replicas[0]!, { role: 'leader', term: 3 })
+  sound = false
+  stage.move(replicas[0]!, { role: 'follower' })
+  sound = true
+  stage.move(replicas[2]!, { role: 'leader', term: 4 })
+  t.same(stage.said, [], 'when it stepped down it had no majority')
 })
 
 t.test('queues that fill up, and things left waiting', async t => {

@@ -244,14 +244,16 @@ class End implements FrameConnection {
 
   #plan (frames: Uint8Array, delayMs: number): void {
     const other = this.#line.otherOf(this)
-    this.#line.net.world.plan(delayMs, 'frames', other?.life, () => this.#arrive(frames))
+    // To a process that is gone, its machine may have something to say.
+    this.#line.net.world.plan(delayMs, 'frames', other?.life.alive === true ? other.life : undefined, () => this.#arrive(frames))
   }
 
   #arrive (frames: Uint8Array): void {
     const other = this.#line.otherOf(this)
-    if (other === undefined || other.closed) return
+    if (other === undefined) return
     const { net } = this.#line
     if (net.isCut(this.life.broker, this.#other)) return this.#stuck(frames)
+    if (other.closed) return this.#unknown()
     this.#isStuck = false
     for (let at = 0; at < frames.length && !other.closed;) {
       const end = frameEnd(frames, at)
@@ -259,6 +261,15 @@ class End implements FrameConnection {
       other.handler!.frame(frames, at + lengthBytes, end)
       at = end
     }
+  }
+
+  /** A machine that was away knows nothing of this connection: it says so (RFC 9293, 3.10.7.1) as soon as it is there again and is sent something. */
+  #unknown (): void {
+    const { net } = this.#line
+    if (net.listeningAt(this.#other) === undefined) return
+    net.world.plan(this.#line.latency(), 'peer-reset', undefined, () => {
+      if (!net.isCut(this.#other, this.life.broker)) this.lose({ text: 'ECONNRESET', refused: false, malformed: false })
+    })
   }
 
   /** It waits, as TCP sends again and again; in the end the sender loses patience, unless the way is whole before that. */

@@ -83,7 +83,7 @@ export class Watch {
   begin (): void {
     const watch = this
     const { open } = Log
-    const { append } = Log.prototype
+    const { append, truncate, restart } = Log.prototype
     const { receive } = Replica.prototype
     const { rename } = FaultyDisk.prototype
     Log.open = async function (options, replay) {
@@ -96,6 +96,14 @@ export class Watch {
       const base = append.call(this, batch, term, lastOffsetDelta, maxTimestamp)
       if (view !== undefined) watch.#appended(view, entryOf(batch, 0, base, term))
       return base
+    }
+    Log.prototype.truncate = function (offset, out) {
+      watch.#cuts(this, offset)
+      truncate.call(this, offset, out)
+    }
+    Log.prototype.restart = function (point, out) {
+      watch.#cuts(this, 0)
+      restart.call(this, point, out)
     }
     Replica.prototype.receive = function (message, out) {
       if (message.kind === 'raft-in') watch.#raftIn(this, message.message)
@@ -118,7 +126,7 @@ export class Watch {
       Mailbox.prototype.push = push
       FaultyDisk.prototype.rename = rename
       Log.open = open
-      Log.prototype.append = append
+      Object.assign(Log.prototype, { append, truncate, restart })
       Replica.prototype.receive = receive
     }
   }
@@ -187,6 +195,11 @@ export class Watch {
     for (const invariant of this.#invariants) invariant.appended?.(view.group, view, entry)
   }
 
+  #cuts (log: Log, from: number): void {
+    const view = this.#byLog.get(log)
+    if (view !== undefined) view.cutFrom = Math.min(view.cutFrom, from)
+  }
+
   #raftIn ({ log }: Replica, message: RaftMessage): void {
     const view = this.#byLog.get(log)
     if (view === undefined) return
@@ -209,7 +222,7 @@ export class Watch {
     const { role, term, highWatermark, durableEnd } = view
     view.take(replica)
     for (const invariant of this.#invariants) invariant.moved?.(view.group, view, { role, term, highWatermark, durableEnd, configurations: before })
-    if (view.role === 'leader') view.group.transferred = false
+    if (view.role === 'leader' && role !== 'leader') view.group.transferred = false
   }
 }
 

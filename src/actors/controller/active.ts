@@ -18,6 +18,7 @@ import { LeaderBalance } from './leader-balance.ts'
 import { planHandOver, type LeaderContext } from './leader-choice.ts'
 import type { LeadersTable } from './leaders-table.ts'
 import type { Decided, MetadataEntries } from './metadata-entries.ts'
+import { MetadataReads } from './metadata-reads.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import type { BrokerState, MetadataState } from './metadata-state.ts'
 import { metadataGroup } from './metadata-voters.ts'
@@ -57,6 +58,7 @@ export class Active {
   readonly #parts: ActiveParts
   readonly #options: ControllerOptions
   readonly #producerIds: ProducerIds
+  readonly #reads: MetadataReads
   readonly #elections = new Elections()
   readonly #balance: LeaderBalance
   readonly #topicContext: TopicContext
@@ -76,6 +78,7 @@ export class Active {
     this.term = options.replica.term
     this.state = committed.clone()
     this.sessions = new Sessions(options.timing.sessionMs)
+    this.#reads = new MetadataReads(options.replica)
     this.#balance = new LeaderBalance({ patienceMs: options.timing.balanceMs, handOversMax })
     this.#producerIds = new ProducerIds(this.state, (end, done, out) => {
       if (this.#canDecide) this.#commit([{ kind: 'producer-ids-reserved', end }], done, out)
@@ -98,6 +101,12 @@ export class Active {
   end (out: Outbox): void {
     this.#ended = true
     this.#elections.abandon(out)
+    this.#reads.abandon(out)
+  }
+
+  /** What was committed has been replayed. */
+  replayed (out: Outbox): void {
+    this.#reads.confirm(out)
   }
 
   // ---- requests
@@ -105,6 +114,7 @@ export class Active {
   handle (request: ActiveRequest, answer: Answer, out: Outbox, now: number): void {
     this.#now = now
     if (request.kind === 'describe-quorum') return answer(describeQuorum({ ...this.#parts, sessions: this.sessions, state: this.state, now }), out)
+    if (request.kind === 'read-metadata') return this.#reads.add(answer, out)
     if (request.kind === 'list-reassignments') {
       const partitions = listReassignments(request, this.state)
       return this.#conclude([], request, { kind: 'reassignments-listed', errorCode: ErrorCode.NONE, errorMessage: null, partitions }, answer, out)
@@ -121,7 +131,7 @@ export class Active {
     }
   }
 
-  #decide (request: Exclude<ActiveRequest, { kind: 'allocate-producer-id' | 'elect-leaders' | 'transfer-leaders' | 'describe-quorum' | 'list-reassignments' }>): [readonly MetadataRecord[], PlainReply] {
+  #decide (request: Exclude<ActiveRequest, { kind: 'allocate-producer-id' | 'elect-leaders' | 'transfer-leaders' | 'describe-quorum' | 'list-reassignments' | 'read-metadata' }>): [readonly MetadataRecord[], PlainReply] {
     const { state } = this
     switch (request.kind) {
       case 'create-topics': {

@@ -7,6 +7,7 @@ import {
   type DescribeQuorum, type DrainBroker, type ElectLeaders, type FinalizeFeature, type Join, type ListReassignments, type RemoveBroker,
   type TopicRequest, type TopicResult, type TransferLeaders
 } from './messages.ts'
+import type { MetadataRead, ReadMetadata } from './metadata-reads.ts'
 import type { RegisterBroker } from './registration.ts'
 
 type Plain<M> = M extends unknown ? Omit<M, 'replyTo' | 'correlation'> : never
@@ -14,9 +15,9 @@ type Plain<M> = M extends unknown ? Omit<M, 'replyTo' | 'correlation'> : never
 /** What only the active controller can do, without the address of who asked: it may be on another broker. */
 export type ActiveRequest = Plain<
   | CreateTopics | DeleteTopics | CreatePartitions | AlterConfigs | AlterReassignments | ListReassignments | ElectLeaders | TransferLeaders
-  | DrainBroker | RemoveBroker | FinalizeFeature | DescribeQuorum | AllocateProducerId | Join> | RegisterBroker
+  | DrainBroker | RemoveBroker | FinalizeFeature | DescribeQuorum | AllocateProducerId | Join> | RegisterBroker | ReadMetadata
 
-export type PlainReply = Plain<Exclude<ControllerReply, { kind: 'metadata-image' | 'broker-left' }>>
+export type PlainReply = Plain<Exclude<ControllerReply, { kind: 'metadata-image' | 'broker-left' }>> | MetadataRead
 
 /** Answers a request, once. */
 export type Answer = (reply: PlainReply, out: Outbox) => void
@@ -56,6 +57,7 @@ export function refusal (request: ActiveRequest, errorCode: number, errorMessage
     case 'allocate-producer-id': return {
       kind: 'producer-id-allocated', errorCode: errorCode === ErrorCode.NOT_CONTROLLER ? ErrorCode.COORDINATOR_NOT_AVAILABLE : errorCode, producerId: -1
     }
+    case 'read-metadata': return { kind: 'metadata-read', ...problem }
     case 'join':
     case 'register-broker': return {
       kind: 'joined', ...problem, clusterId: '', nodeId: noNode, member: 0 as MemberId, initialVoters: [], peers: []

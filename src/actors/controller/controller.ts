@@ -27,7 +27,7 @@ import { clusterImage } from './image.ts'
 import { LeadersTable, type LeaderWord } from './leaders-table.ts'
 import { LocalReplicas, type RetryPlacement } from './local-replicas.ts'
 import {
-  noActor, type BrokerLeaving, type ControllerRequest, type CreateExpired, type PartitionsPlaced, type PartitionsRemoved, type PlacementFailed,
+  noActor, type BrokerLeaving, type ControllerRequest, type CreateExpired, type PartitionsPlaced, type PartitionsRemoved, type PartitionsStopped, type PlacementFailed,
   type SubscribeMetadata, type SubscribePeers
 } from './messages.ts'
 import { MetadataEntries, type Decided } from './metadata-entries.ts'
@@ -37,6 +37,7 @@ import { metadataGroupKey, type ControllerOptions } from './options.ts'
 import { OwnBroker } from './own-broker.ts'
 import { PeerList } from './peer-list.ts'
 import { Publisher } from './publisher.ts'
+import { assertFit } from './registration.ts'
 
 export type { ControllerOptions, Placer } from './options.ts'
 
@@ -52,7 +53,7 @@ const controllerTick: ControllerTick = { kind: 'controller-tick' }
 const controllerUpkeep: ControllerUpkeep = { kind: 'controller-upkeep' }
 
 export type ControllerMessage =
-  | ControllerRequest | SubscribePeers | ControllerIn | MemberStatus | LeaderElected | PartitionStarted | PartitionsPlaced | PlacementFailed | PartitionsRemoved
+  | ControllerRequest | SubscribePeers | ControllerIn | MemberStatus | LeaderElected | PartitionStarted | PartitionsPlaced | PlacementFailed | PartitionsStopped | PartitionsRemoved
   | RetryPlacement | CreateExpired | DepartureStep | ControllerTick | ControllerUpkeep | ReplicaMessage
 
 export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
@@ -87,7 +88,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     const leaders = this.#leaders = new LeadersTable({ partitionsMax, isKnown: id => state.topics.has(id) })
     this.#options = options
     this.#isClustered = peers.length > 0
-    const replicas = this.#replicas = new LocalReplicas({ placer, self, peers, state })
+    const replicas = this.#replicas = new LocalReplicas({ placer, self, peers, state, readMetadata: done => this.#readMetadata(done) })
     this.#publisher = new Publisher({
       edges,
       sources: { state, leaders, self: nodeId, actorOf: ({ id }, partition) => replicas.actorOf(id, partition) },
@@ -101,9 +102,9 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     replica.own(this)
   }
 
-  /** Takes in a batch of the metadata log while the controller is being started, committed or not. */
+  /** Takes in a batch of the metadata log while the controller is being started, committed or not. @throws TooOld  this program must not start */
   restore (batch: Uint8Array): void {
-    this.#entries.add(batch, true)
+    for (const record of this.#entries.add(batch, true)) assertFit(record, this.#options.registration)
   }
 
   started (out: Outbox, now: number): void {
@@ -132,6 +133,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
       case 'partition-started': this.#tellIntent(message.topicId, message.partition); break
       case 'partitions-placed': this.#placed(message); break
       case 'placement-failed': this.#replicas.failed(message, out); break
+      case 'partitions-stopped': this.#replicas.stopped(message, out); break
       case 'partitions-removed': this.#replicas.removed(message, out); break
       case 'retry-placement': this.#replicas.retry(message as RetryPlacement, out); break
       case 'create-expired': this.#creations.expire(message.creation, out); break
@@ -189,6 +191,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
 
   #apply (record: MetadataRecord, restored: boolean): void {
     const out = this.#out
+    assertFit(record, this.#options.registration)
     const { topic, partitions, deleted, config, brokers } = this.#state.apply(record)
     if (topic !== undefined) {
       this.#leaders.meet(topic.id)
@@ -227,7 +230,6 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     const active = this.#active
     this.#replay(replica.highWatermark)
     this.#forwards.replayed(this.#entries.replayedEnd, this.#out)
-    if (!this.#replicas.trusted && replica.established) this.#replicas.trust(this.#out)
     if (active !== undefined && (role !== 'leader' || term !== active.term)) {
       note({ term: active.term }, 'this is no longer the active controller')
       active.end(this.#out)
@@ -242,6 +244,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
       this.#report()
     }
     if (!this.#publisher.begun && this.#mayServe) this.#publisher.begin(this.#out)
+    this.#active?.replayed(this.#out)
   }
 
   #activate (): void {
@@ -284,6 +287,10 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     }
     const forward = this.#forwards.add(request, answer, this.#leader, this.#out, this.#now)
     if (forward !== undefined) this.#send(this.#leader, forward)
+  }
+
+  #readMetadata (done: (known: boolean, out: Outbox) => void): void {
+    this.#request({ kind: 'read-metadata', timeoutMs: 0 }, (reply, out) => done(reply.kind === 'metadata-read' && reply.errorCode === ErrorCode.NONE, out))
   }
 
   #isLed (id: TopicId): boolean {
@@ -420,6 +427,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     if (this.#active !== undefined) this.#active.beat(nodeId, beat, this.#out, this.#now)
     else if (this.#leader !== 0 && this.#leader !== member) this.#send(this.#leader, beat)
     else return
+    this.#replicas.verify()
     this.#broker.register((registration, answer) => this.#request(registration, answer))
   }
 

@@ -38,6 +38,7 @@ export class Departure {
   #deadline = 0
   #begun = false
   #over = false
+  #ledAtFirst = 0
   /** When each partition was last asked to hand over. */
   readonly #askedAt = new Map<string, number>()
 
@@ -54,6 +55,7 @@ export class Departure {
     this.#asked.push(request)
     this.#deadline = Math.max(this.#deadline, now + request.timeoutMs)
     if (this.#begun && !this.#over) return
+    if (!this.#begun) this.#ledAtFirst = this.#led
     this.#begun = true
     this.#over = false
     this.step(out, now)
@@ -65,10 +67,16 @@ export class Departure {
     const leads = this.#handOverMetadata(out, now)
     if ((left === 0 && !leads) || now >= this.#deadline) {
       this.#over = true
-      for (const { replyTo, correlation } of this.#asked.splice(0)) out.tell(replyTo, { kind: 'broker-left', correlation, partitionsLeft: left } as Message)
+      const partitionsGiven = Math.max(0, this.#ledAtFirst - this.#led)
+      for (const { replyTo, correlation } of this.#asked.splice(0)) out.tell(replyTo, { kind: 'broker-left', correlation, partitionsLeft: left, partitionsGiven } as Message)
       return
     }
     out.timer(stepMs, departureStep)
+  }
+
+  get #led (): number {
+    const { self, leaders } = this.#parts
+    return [...leaders.ledBy(self)].length
   }
 
   /** @returns how many partitions are led here that somebody else could lead */

@@ -3,18 +3,23 @@
  * removed where it says so no more. What a start finds in the log from before is done again: the last stop may have come first.
  *
  * ```
- *            place                 placed                  not wanted                 removed
- *   absent ---------> placing ---------------> here ------------------> removing ------------> absent
- *                        |  failed: again after a while                    |  failed: again after a while
+ *            place                 placed          not wanted           stopped           wanted by nobody           removed
+ *   absent ---------> placing ---------------> here ----------> stopping ------> stopped -----------------> removing ------> absent
+ *                        ^                                                          |
+ *                        +----------------- wanted again, with its log -------------+       what fails is tried again after a while
  * ```
  * Wishes may change at any time; they are looked at when the step under way has ended.
+ *
+ * What is replayed here may be old: a replica that goes by it may have been given back meanwhile, and its group, which knows that, may
+ * count on the log that is here. So it is stopped first, and acknowledges nothing more; then the active controller says up to where the
+ * metadata is committed; and only if it is still not wanted by all of that, its files go.
  */
 import type { Message } from '../../base/effect.ts'
 import type { ActorId, GroupKey, MemberId, PartitionIndex, TopicId } from '../../base/ids.ts'
 import type { Outbox } from '../../runtime/actor.ts'
 import { announceLeader } from '../partition/messages.ts'
 import type { GroupsChanged } from '../peers/messages.ts'
-import { noActor, type PartitionSpec, type PartitionsPlaced, type PartitionsRemoved, type PlacementFailed } from './messages.ts'
+import { noActor, type PartitionSpec, type PartitionsPlaced, type PartitionsRemoved, type PartitionsStopped, type PlacementFailed } from './messages.ts'
 import { targetOf, type Assignment, type MetadataState, type TopicState } from './metadata-state.ts'
 import type { Placer } from './options.ts'
 
@@ -31,8 +36,10 @@ export interface RetryPlacement extends Message {
 }
 
 interface Local {
-  stage: 'placing' | 'here' | 'removing'
+  stage: 'placing' | 'here' | 'stopping' | 'stopped' | 'removing'
   actor: ActorId
+  /** The step has failed, and is due again. */
+  failed: boolean
 }
 
 export interface LocalReplicasOptions {
@@ -42,6 +49,8 @@ export interface LocalReplicasOptions {
   readonly peers: readonly ActorId[]
   /** As it is committed. */
   readonly state: MetadataState
+  /** Calls back once all that is committed at this moment has been replayed; or nobody could say what that is. */
+  readonly readMetadata: (done: (known: boolean, out: Outbox) => void) => void
 }
 
 export class LocalReplicas {
@@ -57,6 +66,8 @@ export class LocalReplicas {
    * log is begun, as this member may have given up one of that name and must not vote as if it had never had it.
    */
   #trusted: boolean
+  /** Asking for that. */
+  #asks = false
 
   constructor (options: LocalReplicasOptions) {
     this.#options = options
@@ -106,18 +117,26 @@ export class LocalReplicas {
     for (const [topicId, partitions] of this.#wanted) this.#act(topicId, [...partitions], out)
   }
 
-  get trusted (): boolean { return this.#trusted }
+  /** Finds out whether what was replayed is all that is committed, if that is not known yet. Asked again and again. */
+  verify (): void {
+    if (this.#trusted || this.#asks) return
+    this.#asks = true
+    this.#options.readMetadata((known, out) => {
+      this.#asks = false
+      if (known) this.#trust(out)
+    })
+  }
 
-  /** What was replayed is all that is committed. */
-  trust (out: Outbox): void {
+  #trust (out: Outbox): void {
     this.#trusted = true
     this.#removeDoomed(out)
     for (const [topicId, locals] of this.#local) this.#act(topicId, [...locals.keys()], out)
   }
 
+  /** None of them has run since the start, and that is when what is wanted was asked for. */
   #removeDoomed (out: Outbox): void {
     for (const [topicId, partitions] of this.#doomed) {
-      for (const partition of partitions) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
+      for (const partition of partitions) set(this.#local, topicId, partition, begin('removing'))
       out.effect(this.#options.placer.remove(topicId, [...partitions] as PartitionIndex[]))
     }
     this.#doomed.clear()
@@ -132,7 +151,8 @@ export class LocalReplicas {
       if (local?.stage !== 'placing') continue
       local.stage = 'here'
       local.actor = actors[index]!
-      if (this.#wanted.get(topicId)?.has(partition) === true) placed.push({ group: groupOf(topicId, partition), actor: local.actor })
+      // Also what is not wanted by what was replayed so far: as long as that may be old it runs, and its group may need it.
+      if (!this.#trusted || this.#isWanted(topicId, partition)) placed.push({ group: groupOf(topicId, partition), actor: local.actor })
     }
     this.#tellGroups(placed, [], out)
     this.#act(topicId, partitions, out)
@@ -141,33 +161,72 @@ export class LocalReplicas {
   }
 
   failed ({ topicId, partitions }: PlacementFailed, out: Outbox): void {
-    out.timer(placementRetryMs, { kind: 'retry-placement', topicId, partitions } as Message)
+    this.#again(topicId, partitions, placementRetryMs, out)
+  }
+
+  stopped ({ topicId, partitions, stopped }: PartitionsStopped, out: Outbox): void {
+    if (!stopped) return this.#again(topicId, partitions, removalRetryMs, out)
+    const locals = this.#local.get(topicId)
+    const ended = partitions.filter(partition => locals?.get(partition)?.stage === 'stopping')
+    for (const partition of ended) locals!.get(partition)!.stage = 'stopped'
+    this.#act(topicId, ended, out)
+    this.#judge(topicId, ended)
   }
 
   removed ({ topicId, partitions, removed }: PartitionsRemoved, out: Outbox): void {
+    if (!removed) return this.#again(topicId, partitions, removalRetryMs, out)
     const locals = this.#local.get(topicId)
-    if (!removed) {
-      out.timer(removalRetryMs, { kind: 'retry-placement', topicId, partitions } as Message)
-      return
-    }
     for (const partition of partitions) if (locals?.get(partition)?.stage === 'removing') locals.delete(partition)
     if (locals?.size === 0) this.#local.delete(topicId)
     this.#act(topicId, partitions, out)
   }
 
-  retry ({ topicId, partitions }: RetryPlacement, out: Outbox): void {
+  /** The step of these has failed: it is due again after a while. */
+  #again (topicId: TopicId, partitions: readonly PartitionIndex[], delayMs: number, out: Outbox): void {
     const locals = this.#local.get(topicId)
-    const stuck = (partition: PartitionIndex): boolean => locals?.get(partition)?.stage === 'removing'
-    // Also what was not wanted any more by the time it failed: it may have left files.
-    const removing = partitions.filter(partition => stuck(partition) || this.#wanted.get(topicId)?.has(partition) !== true)
-    for (const partition of removing) {
-      if (this.#trusted) set(this.#local, topicId, partition, { stage: 'removing', actor: noActor })
-      else add(this.#doomed, topicId, partition)
+    for (const partition of partitions) if (locals?.has(partition) === true) locals.get(partition)!.failed = true
+    out.timer(delayMs, { kind: 'retry-placement', topicId, partitions } as Message)
+  }
+
+  retry ({ topicId, partitions }: RetryPlacement, out: Outbox): void {
+    const { placer } = this.#options
+    const locals = this.#local.get(topicId)
+    const due = partitions.filter(partition => locals?.get(partition)?.failed === true)
+    const at = (stage: Local['stage']): PartitionIndex[] => due.filter(partition => locals!.get(partition)!.stage === stage)
+    const [placing, stopping, stopped, removing] = [at('placing'), at('stopping'), at('stopped'), at('removing')]
+    for (const partition of due) locals!.get(partition)!.failed = false
+    for (const partition of placing) {
+      const isWanted = this.#isWanted(topicId, partition)
+      if (!isWanted && this.#trusted) {
+        // It may have left files.
+        locals!.get(partition)!.stage = 'stopping'
+        stopping.push(partition)
+      } else {
+        locals!.delete(partition)
+        if (!isWanted) add(this.#doomed, topicId, partition)
+      }
     }
-    if (removing.length > 0 && this.#trusted) out.effect(this.#options.placer.remove(topicId, removing))
-    const placing = this.#trusted ? partitions.filter(partition => !removing.includes(partition)) : partitions
-    for (const partition of placing) if (locals?.get(partition)?.stage === 'placing') locals.delete(partition)
+    if (stopping.length > 0) out.effect(placer.stop(topicId, stopping))
+    if (removing.length > 0) out.effect(placer.remove(topicId, removing))
+    this.#judge(topicId, stopped)
     this.#act(topicId, placing, out)
+  }
+
+  /** What has stopped goes if nobody wants it by all that was committed by then; meanwhile it may have been wanted, and placed, again. */
+  #judge (topicId: TopicId, partitions: readonly PartitionIndex[]): void {
+    const judged = new Map<PartitionIndex, Local>()
+    for (const partition of partitions) {
+      const local = this.#local.get(topicId)?.get(partition)
+      if (local?.stage === 'stopped') judged.set(partition, local)
+    }
+    if (judged.size === 0) return
+    this.#options.readMetadata((known, out) => {
+      const left = [...judged].filter(([partition, local]) => this.#local.get(topicId)?.get(partition) === local).map(([partition]) => partition)
+      if (left.length === 0) return
+      if (!known) return this.#again(topicId, left, placementRetryMs, out)
+      for (const partition of left) judged.get(partition)!.stage = 'removing'
+      out.effect(this.#options.placer.remove(topicId, left))
+    })
   }
 
   /** Tells a partition's actor what is meant, where it knows something else. */
@@ -189,23 +248,27 @@ export class LocalReplicas {
     const { placer, state } = this.#options
     const topic = state.topics.get(topicId)
     const specs: PartitionSpec[] = []
-    const removing: PartitionIndex[] = []
+    const stopping: PartitionIndex[] = []
     for (const partition of partitions) {
       const local = this.#local.get(topicId)?.get(partition)
-      const wanted = this.#wanted.get(topicId)?.has(partition) === true
-      if (local === undefined && wanted) {
+      const isWanted = this.#isWanted(topicId, partition)
+      if ((local === undefined || local.stage === 'stopped') && isWanted) {
         specs.push(this.#specOf(topic!, partition as PartitionIndex))
-        set(this.#local, topicId, partition, { stage: 'placing', actor: noActor })
-      } else if (local?.stage === 'here' && wanted) {
+        set(this.#local, topicId, partition, begin('placing'))
+      } else if (local?.stage === 'here' && isWanted) {
         this.#tellIntent(topic!, partition, local.actor, out)
       } else if (local?.stage === 'here' && this.#trusted) {
-        local.stage = 'removing'
-        removing.push(partition as PartitionIndex)
+        local.stage = 'stopping'
+        stopping.push(partition as PartitionIndex)
       }
     }
-    this.#tellGroups([], removing.map(partition => groupOf(topicId, partition)), out)
-    if (removing.length > 0) out.effect(placer.remove(topicId, removing))
+    this.#tellGroups([], stopping.map(partition => groupOf(topicId, partition)), out)
+    if (stopping.length > 0) out.effect(placer.stop(topicId, stopping))
     for (let start = 0; start < specs.length; start += placedAtOnce) out.effect(placer.place(topicId, specs.slice(start, start + placedAtOnce)))
+  }
+
+  #isWanted (topicId: TopicId, partition: number): boolean {
+    return this.#wanted.get(topicId)?.has(partition) === true
   }
 
   #specOf (topic: TopicState, partition: PartitionIndex): PartitionSpec {
@@ -226,6 +289,10 @@ export class LocalReplicas {
     if (placed.length + removed.length === 0) return
     for (const links of this.#options.peers) out.tell(links, { kind: 'groups-changed', placed, removed } as Message)
   }
+}
+
+function begin (stage: Local['stage']): Local {
+  return { stage, actor: noActor, failed: false }
 }
 
 export function groupOf (topicId: TopicId, partition: number): GroupKey {

@@ -338,6 +338,8 @@ export interface BrokerLeft extends Reply {
   readonly kind: 'broker-left'
   /** Partitions that this broker leads all the same; those that nobody else could lead are not counted. */
   readonly partitionsLeft: number
+  /** Partitions that it led when it was asked first, and others lead now. */
+  readonly partitionsGiven: number
 }
 
 /** From a network actor that starts: wants the whole image ({@link MetadataImage}). Changes come to all of them unasked. */
@@ -438,7 +440,15 @@ export interface PlacementFailed extends Message {
   readonly reason: string
 }
 
-/** Actors of partitions that were to go are stopped and their files removed, or could not be. */
+/** Actors of partitions that may have to go are stopped, or could not be. */
+export interface PartitionsStopped extends Message {
+  readonly kind: 'partitions-stopped'
+  readonly topicId: TopicId
+  readonly partitions: readonly PartitionIndex[]
+  readonly stopped: boolean
+}
+
+/** The files of partitions that were to go are removed, or could not be. */
 export interface PartitionsRemoved extends Message {
   readonly kind: 'partitions-removed'
   readonly topicId: TopicId

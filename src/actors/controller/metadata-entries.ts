@@ -36,10 +36,14 @@ export class MetadataEntries {
     return this.#replayedEnd
   }
 
-  /** A batch of the log as it is read at a start, or as a follower gets it. Its bytes may be borrowed. */
-  add (batch: Uint8Array, restored: boolean): void {
+  /** A batch of the log as it is read at a start, or as a follower gets it. Its bytes may be borrowed. @returns its records */
+  add (batch: Uint8Array, restored: boolean): readonly MetadataRecord[] {
     const endOffset = nextOffsetOf(batch, 0) as Offset
-    this.push({ endOffset, records: isControl(batch, 0) ? [] : readMetadata(batch), decided: [], restored })
+    const records = isControl(batch, 0) ? [] : readMetadata(batch)
+    // It comes again, see truncate.
+    if (endOffset <= this.#replayedEnd) return records
+    this.push({ endOffset, records, decided: [], restored })
+    return records
   }
 
   push (entry: MetadataEntry): void {
@@ -66,9 +70,12 @@ export class MetadataEntries {
     return entry
   }
 
-  /** The log ends at `end` now. @returns what is gone, in order */
+  /**
+   * The log ends at `end` now. What was replayed stays so: a leader may have committed with the disks of others what its own has lost
+   * then, and gets it again.
+   * @returns what is gone, in order
+   */
   truncate (end: Offset): MetadataEntry[] {
-    assert(end >= this.#replayedEnd, 'what was replayed is never undone')
     const keep = this.#entries.findIndex((entry, index) => index >= this.#head && entry.endOffset > end)
     return keep < 0 ? [] : this.#entries.splice(keep)
   }

@@ -35,6 +35,10 @@ export interface MetadataReplica {
   receive (message: ReplicaMessage, out: Outbox): LogEvent
   setTarget (voters: readonly MemberId[], learners: readonly MemberId[], out: Outbox): void
   transfer (to: MemberId, out: Outbox): boolean
+  /** Leader only: asks the others whether it still leads. @returns the round of the question */
+  readIndex (out: Outbox): number
+  /** Leader only: the newest round in which a majority said that it does. */
+  readonly confirmedRound: number
   progress (): MemberProgress[]
   close (owned: boolean): Promise<void>
 }

@@ -15,7 +15,9 @@ export const metadataGroupKey = `${metadataTopicId}-0` as GroupKey
 export interface Placer {
   /** Posts `partitions-placed` or `placement-failed`. One that runs already is left alone. */
   place (topicId: TopicId, partitions: readonly PartitionSpec[]): Effect
-  /** Stops the actors, where there are any, removes their files, and posts `partitions-removed`. Doing it again is no harm. */
+  /** Stops the actors, where there are any, and posts `partitions-stopped`: by then they say nothing more to anybody. Doing it again is no harm. */
+  stop (topicId: TopicId, partitions: readonly PartitionIndex[]): Effect
+  /** Stops what still runs, removes the files, and posts `partitions-removed`. Doing it again is no harm. */
   remove (topicId: TopicId, partitions: readonly PartitionIndex[]): Effect
 }
 

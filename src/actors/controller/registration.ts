@@ -2,7 +2,7 @@
 import { ErrorCode } from '../../base/error-code.ts'
 import type { MemberId, NodeId } from '../../base/ids.ts'
 import { noNode, type BrokerRegistration, type FeatureRange } from './messages.ts'
-import type { BrokerRegistered } from './metadata-record.ts'
+import type { BrokerRegistered, MetadataRecord } from './metadata-record.ts'
 import type { BrokerState, MetadataState } from './metadata-state.ts'
 
 /** From a broker's own controller: it is the member that it was told to be, and this is what it is like now. Answered with `joined`. */
@@ -69,9 +69,24 @@ const hostPattern = /^\S{0,255}$/
 
 function bodyProblem (body: BrokerRegistration, { featureLevel }: MetadataState): RegistrationDecided | undefined {
   if (!isSound(body)) return refused(ErrorCode.INVALID_REQUEST, 'the registration is not understood')
-  const { name, features } = body
-  if (features.min <= featureLevel && featureLevel <= features.max) return undefined
-  return refused(ErrorCode.UNSUPPORTED_VERSION, `broker ${name} works at feature levels ${features.min} to ${features.max}; the cluster is at ${featureLevel}`)
+  const problem = levelProblem(body, featureLevel)
+  return problem === undefined ? undefined : refused(ErrorCode.UNSUPPORTED_VERSION, problem)
+}
+
+/** Why a broker cannot work in a cluster at this feature level. */
+function levelProblem ({ name, features: { min, max } }: BrokerRegistration, level: number): string | undefined {
+  return min <= level && level <= max ? undefined : `broker ${name} works at feature levels ${min} to ${max}; the cluster is at ${level}`
+}
+
+/** The cluster has finalized a feature level that this program does not know: what is written since may mean what it cannot guess. */
+export class TooOld extends Error {
+  override name = 'TooOld'
+}
+
+/** @throws TooOld  by this record the broker cannot work in its cluster any more */
+export function assertFit (record: MetadataRecord, body: BrokerRegistration): void {
+  const problem = record.kind === 'feature-finalized' && record.level > body.features.max ? levelProblem(body, record.level) : undefined
+  if (problem !== undefined) throw new TooOld(`${problem}, for good: start a program of a newer version on this data_dir`)
 }
 
 function memberWith (directoryId: string, nodeId: NodeId, state: MetadataState): MemberId | undefined {

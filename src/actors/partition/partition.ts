@@ -16,9 +16,10 @@ import {
 import type { Actor, Outbox } from '../../runtime/actor.ts'
 import type { Replica, ReplicaMessage, ReplicaOwner } from '../replica.ts'
 import { Deletions } from './deletions.ts'
+import { DoubtedFetches } from './doubted-fetches.ts'
 import { FetchWaiters } from './fetch-waiters.ts'
 import type {
-  Append, Fetch, PartitionAssigned, PartitionConfig, PartitionConfigured, PartitionRequest, TransferLeader
+  Append, Fetch, PartitionAssigned, PartitionConfig, PartitionConfigured, PartitionRequest, TransferLeader, Unwatch
 } from './messages.ts'
 import type { PartitionState } from './partition-state.ts'
 import type { ProducerState } from './producer-state.ts'
@@ -28,6 +29,9 @@ import { WaitingAppends } from './waiting-appends.ts'
 
 /** Fetches that may wait at one partition. */
 const fetchWaitersMax = 10_000
+const doubtedFetchesMax = 1000
+/** Of an election that goes well, many times. */
+const handOverMsMax = 1000
 /** While a partition is written to: checkpoints, and the syncs of `interval`. */
 const upkeepMs = 1000
 const retentionCheckMs = 30_000
@@ -100,6 +104,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   readonly #waiting = new WaitingAppends()
   readonly #waitingOwn = new WaitingAppends()
   readonly #watching = new FetchWaiters(fetchWaitersMax)
+  readonly #doubted: DoubtedFetches
   #answeredTo: Offset
   #leads = false
   /** What the controller was told last. */
@@ -108,8 +113,9 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   #announcedVersion = -1
   /** Of the newest assignment. */
   #generation = -1
-  /** Requests before the first election of a replica that is alone, a matter of milliseconds; undefined after it. */
-  #early: PartitionRequest[] | undefined
+  /** Requests while it is about to be decided who leads: before the first election of a replica that is alone, and while it hands over. */
+  #held: PartitionRequest[] | undefined
+  #heldUntil = Infinity
   #refusing = false
   #upkeepSet = false
   /** Something was appended since the last upkeep. */
@@ -139,10 +145,11 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     this.#configOf = options.configOf
     this.#answeredTo = options.replica.highWatermark
     this.#reads = new Reads(options.replica)
+    this.#doubted = new DoubtedFetches(options.replica, doubtedFetchesMax)
     this.#deletions = new Deletions(options.replica, options.state.starts)
     this.#snapshotVersion = options.replica.state.configurations.version
     this.#endSeen = options.replica.log.logEndOffset
-    this.#early = options.replica.electsItself ? [] : undefined
+    if (options.replica.electsItself) this.#held = []
     options.replica.own(this)
   }
 
@@ -153,21 +160,21 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   }
 
   receive (message: PartitionMessage, out: Outbox, now: number): void {
-    if (this.#early !== undefined && 'replyTo' in message) {
+    if (this.#held !== undefined && 'replyTo' in message) {
       this.#hold(message)
       return
     }
     switch (message.kind) {
       case 'append': this.#append(message, out, now); break
       case 'fetch': this.#fetch(message, out, now); break
-      case 'unwatch': this.#watching.remove(message.replyTo, message.correlation); break
+      case 'unwatch': this.#unwatch(message); break
       case 'list-offset': this.#reads.listOffset(message, out); break
       case 'epoch-end': this.#reads.epochEnd(message, out); break
       case 'delete-records': this.#deletions.request(message, this.#writeProblem(), out); break
       case 'announce-leader': this.#announce(out, true); break
       case 'partition-assigned': this.#assign(message as PartitionAssigned, out); break
       case 'partition-configured': this.#configure((message as PartitionConfigured).config, out); break
-      case 'transfer-leader': this.#replica.transfer((message as TransferLeader).to, out); break
+      case 'transfer-leader': this.#handOver(message as TransferLeader, out, now); break
       case 'upkeep': this.#upkeep(out, now); break
       case 'retention-check': this.#checkRetention(out, now); break
       default: this.#handleReplica(message, out, now)
@@ -187,19 +194,28 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
 
   #hold (request: PartitionRequest): void {
     // A batch is borrowed: the copy that an early one costs. The credit of the edges bounds how many there are.
-    this.#early!.push(request.kind === 'append' ? { ...request, records: new Uint8Array(request.records) } : request)
+    this.#held!.push(request.kind === 'append' ? { ...request, records: new Uint8Array(request.records) } : request)
   }
 
-  /** The first election is over, won or not: what waited for it is handled now. */
-  #releaseEarly (out: Outbox, now: number): void {
-    const early = this.#early!
-    this.#early = undefined
-    for (const request of early) this.receive(request, out, now)
+  /** Who leads is decided, or the wait was too long: what waited for that is handled now. */
+  #release (out: Outbox, now: number): void {
+    const held = this.#held!
+    this.#held = undefined
+    this.#heldUntil = Infinity
+    this.#advance(out, false)
+    for (const request of held) this.receive(request, out, now)
+  }
+
+  /** Whoever were sent away now would find nobody else who leads yet: requests wait until somebody does. */
+  #handOver ({ to }: TransferLeader, out: Outbox, now: number): void {
+    if (!this.#replica.transfer(to, out)) return
+    this.#held ??= []
+    this.#heldUntil = now + handOverMsMax
   }
 
   #handleReplica (message: ReplicaMessage, out: Outbox, now: number): void {
     const event = this.#replica.receive(message, out)
-    if (this.#early !== undefined && (this.#replica.role === 'leader' || message.kind === 'undeliverable')) this.#releaseEarly(out, now)
+    if (this.#held !== undefined && (!this.#replica.undecided || message.kind === 'undeliverable' || now > this.#heldUntil)) this.#release(out, now)
     if (event === 'cut') {
       if (!this.#refusing) this.#metrics.refusing(String(this.#replica.log.refusal), this.#replica.log.failure)
       this.#refusing = true
@@ -309,7 +325,14 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   #fetch (fetch: Fetch, out: Outbox, now: number): void {
     this.#follow(fetch.replyTo, out, now)
     const waits = this.#replica.highWatermark <= fetch.beyond && this.#reads.fetchProblem(fetch) === ErrorCode.NONE
-    if (!waits || !this.#watching.add(fetch)) this.#reads.answerFetch(fetch, out)
+    if (waits && this.#watching.add(fetch)) return
+    if (this.#reads.isDoubtful(fetch) && this.#doubted.add(fetch, out)) return
+    this.#reads.answerFetch(fetch, out)
+  }
+
+  #unwatch ({ replyTo, correlation }: Unwatch): void {
+    this.#watching.remove(replyTo, correlation)
+    this.#doubted.remove(replyTo, correlation)
   }
 
   /** Who shall hold the partition. A leader goes there by itself; one that is not newer than the last is late. */
@@ -331,16 +354,19 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
 
   /** After anything that may have moved the high watermark, the role, the term or the group. `look`: also who is in sync. */
   #advance (out: Outbox, look: boolean): void {
-    const { highWatermark, role } = this.#replica
+    const { highWatermark, role, term } = this.#replica
     const leads = role === 'leader'
-    if (this.#leads && !leads) this.#failWaiting(out)
+    // While it hands over, whose batches are under way is told with the others: when it is known who leads.
+    if (this.#leads && !leads && this.#held !== undefined) return
+    if (this.#leads && (!leads || term !== this.#announcedTerm)) this.#failWaiting(out)
     if (leads !== this.#leads) this.#metrics.leading(leads)
     this.#leads = leads
     const { configurations } = this.#replica.state
-    if (leads && (look || this.#replica.term !== this.#announcedTerm || configurations.version !== this.#announcedVersion)) this.#announce(out, false)
+    if (leads && (look || term !== this.#announcedTerm || configurations.version !== this.#announcedVersion)) this.#announce(out, false)
     // Who is in the group must outlive the batch that says it: retention may take that.
     if (configurations.version !== this.#snapshotVersion) this.#takeSnapshot()
     if (leads) this.#acknowledge(out)
+    if (leads) for (const fetch of this.#doubted.takeConfirmed()) this.#reads.answerFetch(fetch, out, true)
     this.#deletions.move(out)
     if (leads) this.#deletions.share(out)
     this.#watchLog(out)
@@ -370,7 +396,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     const fail = (replyTo: ActorId, correlation: number): void => this.#answerAppend(out, replyTo, correlation, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1)
     this.#waiting.take(Infinity, fail)
     this.#waitingOwn.take(Infinity, fail)
-    for (const fetch of this.#watching.takeAll()) this.#reads.answerFetch(fetch, out)
+    for (const fetch of [...this.#watching.takeAll(), ...this.#doubted.takeAll()]) this.#reads.answerFetch(fetch, out)
     this.#deletions.fail(out)
   }
 

@@ -38,6 +38,11 @@ function producerBefore (producer: Producer, end: number): Producer | undefined 
   return floor === undefined || floor.lastOffset >= end ? undefined : { ...producer, epoch: floor.epoch, batches: left }
 }
 
+/** Whether everything that the producer ever wrote is among what is known of it. */
+function isWhole ({ batches, floor }: Producer): boolean {
+  return floor === undefined && batches[0]?.baseSequence === 0
+}
+
 const floorAt = (epoch: number, { lastSequence, lastOffset }: Batch): Floor => ({ epoch, lastSequence, lastOffset })
 
 /** What the log's newest state says about a batch that wants in. */
@@ -59,6 +64,8 @@ export function lastSequence (baseSequence: number, lastOffsetDelta: number): nu
 export class ProducerState {
   readonly #producers = new Map<number, Producer>()
   readonly #producersMax: number
+  /** No producer with a higher id was ever forgotten. Ids are given out in ascending blocks, so new producers soon have higher ones. */
+  #forgottenMax = -1
 
   /** @param producersMax  producers remembered; with one more, the one that appended longest ago is forgotten */
   constructor (producersMax = producersMaxDefault) {
@@ -70,14 +77,15 @@ export class ProducerState {
   /**
    * Says whether a batch is the producer's next, one that is stored already, or neither. Changes nothing.
    *
-   * A producer that is not known (new, expired, or forgotten for room) may start at any sequence: the log holds
-   * nothing that could contradict it. A raised epoch starts at sequence 0.
+   * A new producer, and a raised epoch, start at sequence 0: another batch than the first may come first, as clients have several under
+   * way, when the first one was refused because there was no leader a moment ago. Whoever may have been forgotten (expired, or for room)
+   * goes on with any sequence: the log holds nothing that could contradict it.
    *
-   * Source: Kafka's idempotent producer (KIP-98, KIP-360).
+   * Source: Kafka's idempotent producer (KIP-98, KIP-360), which takes any sequence of a new one too.
    */
   check (producerId: number, epoch: number, baseSequence: number, lastOffsetDelta: number): SequenceCheck {
     const producer = this.#producers.get(producerId)
-    if (producer === undefined) return next
+    if (producer === undefined) return baseSequence === 0 || producerId <= this.#forgottenMax ? next : outOfOrder
     if (epoch < producer.epoch) return oldEpoch
     if (epoch > producer.epoch) return baseSequence === 0 ? next : outOfOrder
     const last = lastSequence(baseSequence, lastOffsetDelta)
@@ -116,36 +124,49 @@ export class ProducerState {
   truncate (endOffset: number): void {
     for (const [id, producer] of this.#producers) {
       const before = producerBefore(producer, endOffset)
-      if (before === undefined) this.#producers.delete(id)
-      else this.#producers.set(id, before)
+      if (before !== undefined) this.#producers.set(id, before)
+      else if (isWhole(producer)) this.#producers.delete(id)
+      else this.#forget(id)
     }
   }
 
   /** Forgets producers whose newest batch is older than `timestamp` (milliseconds since 1970). */
   expire (timestamp: number): void {
     for (const [id, producer] of this.#producers) {
-      if (producer.lastTimestamp < timestamp) this.#producers.delete(id)
+      if (producer.lastTimestamp < timestamp) this.#forget(id)
     }
+  }
+
+  #forget (id: number): void {
+    this.#producers.delete(id)
+    if (id > this.#forgottenMax) this.#forgottenMax = id
   }
 
   /** The state as bytes, for the log's producer snapshot; without what stands at or above `below`. */
   snapshot (below = Infinity): Uint8Array {
     const rows: unknown[] = []
+    let forgottenMax = this.#forgottenMax
     for (const [id, producer] of this.#producers) {
       const before = producerBefore(producer, below)
-      if (before === undefined) continue
+      if (before === undefined) {
+        if (!isWhole(producer)) forgottenMax = Math.max(forgottenMax, id)
+        continue
+      }
       const { epoch, lastTimestamp, batches, floor } = before
       const last = floor === undefined ? [] : [floor.epoch, floor.lastSequence, floor.lastOffset]
       rows.push([id, epoch, lastTimestamp, batches.flatMap(b => [b.baseSequence, b.lastSequence, b.baseOffset, b.lastOffset]), last])
     }
-    return encode(rows)
+    return encode([forgottenMax, ...rows])
   }
 
   /** Replaces the state by one that {@link snapshot} gave. @throws on bytes that are none */
   restore (bytes: Uint8Array): void {
     this.#producers.clear()
+    const rows = decode<Array<number | [number, number, number, number[], number[]?]>>(bytes)
+    // What is older does not say whom it had forgotten.
+    this.#forgottenMax = typeof rows[0] === 'number' ? rows.shift() as number : Infinity
     // The fifth field came later.
-    for (const [id, epoch, lastTimestamp, numbers, last = []] of decode<Array<[number, number, number, number[], number[]?]>>(bytes)) {
+    for (const [id, epoch, lastTimestamp, numbers, last = []] of rows as Array<[number, number, number, number[], number[]?]>) {
       const batches: Batch[] = []
       for (let i = 0; i + 3 < numbers.length; i += 4) {
         batches.push({ baseSequence: numbers[i]!, lastSequence: numbers[i + 1]!, baseOffset: numbers[i + 2]!, lastOffset: numbers[i + 3]! })
@@ -165,6 +186,6 @@ export class ProducerState {
         oldest = id
       }
     }
-    if (oldest !== undefined) this.#producers.delete(oldest)
+    if (oldest !== undefined) this.#forget(oldest)
   }
 }

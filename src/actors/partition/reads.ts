@@ -33,13 +33,23 @@ export class Reads {
     return this.#epochProblem(leaderEpoch)
   }
 
-  answerFetch (fetch: Fetch, out: Outbox): void {
-    const { log, highWatermark, readable } = this.#replica
+  /** Only a leader whom others confirm may say that this is beyond the log's end. */
+  isDoubtful (fetch: Fetch): boolean {
+    const { role, established, isAlone, log } = this.#replica
+    return fetch.offset > log.logEndOffset && role === 'leader' && established && !isAlone &&
+      this.fetchProblem(fetch) === ErrorCode.NONE && this.#diverging(fetch) === null
+  }
+
+  /** @param confirmed  since the fetch came a majority said that this leads */
+  answerFetch (fetch: Fetch, out: Outbox, confirmed = false): void {
+    const { log, highWatermark, readable, isAlone } = this.#replica
     const { replyTo, correlation, offset, bytesMax } = fetch
     let errorCode = this.fetchProblem(fetch)
     const diverging = errorCode === ErrorCode.NONE ? this.#diverging(fetch) : null
-    // Clients begin anew somewhere else when they are told this, so a follower that lags behind its reader never says it.
-    const outside = offset < log.logStartOffset || (readable && offset > log.logEndOffset)
+    // Clients begin anew somewhere else when they are told this. Who may be behind its reader, a follower or a leader that perhaps has
+    // a successor, has nothing for it instead.
+    const beyond = readable && offset > log.logEndOffset && (confirmed || isAlone)
+    const outside = offset < log.logStartOffset || beyond
     if (errorCode === ErrorCode.NONE && diverging === null && outside) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
     // Above the high watermark nothing is shown, also while a new leader does not know yet how far that is.
     const readsOn = errorCode === ErrorCode.NONE && diverging === null && offset < highWatermark

@@ -27,10 +27,7 @@ export const FrameKey = {
   joined: 20009
 } as const
 
-/** Of this broker: which versions of everything behind the hello it speaks. */
-export const protocolVersionMin = 1
-export const protocolVersionMax = 1
-/** Of what opens a connection. */
+/** Of what opens a connection. What is behind the hello has those of `protocolRange` in base/versions.ts. */
 const openingVersion = 0
 
 export const lengthBytes = 4

@@ -15,7 +15,7 @@
 import type { MemberId } from '../../base/ids.ts'
 
 export const beatMs = 100
-const silentMsMax = 500
+export const silentMsMax = 500
 /** A tick that comes so much too late says that this thread stood still: the peers' answers may not have been read yet. */
 const lateMsMax = 300
 

@@ -7,13 +7,14 @@ import { formatAddress } from '../../base/address.ts'
 import type { Message } from '../../base/effect.ts'
 import type { MemberId } from '../../base/ids.ts'
 import { type MetricRow, metrics, type peerDropReasons } from '../../base/metrics.ts'
+import { protocolRange } from '../../base/versions.ts'
 import { ProtocolError } from '../../protocol/protocol-error.ts'
 import type { Reader } from '../../protocol/reader.ts'
 import type { Outbox, TimerId } from '../../runtime/actor.ts'
 import { FramePool } from '../frame-pool.ts'
 import type { Complaints } from './complaints.ts'
-import { beatFrame, FrameKey, type Hello, prefixBytes, protocolVersionMax, protocolVersionMin, Purpose } from './frames.ts'
-import { Liveness } from './liveness.ts'
+import { beatFrame, FrameKey, type Hello, prefixBytes, Purpose } from './frames.ts'
+import { Liveness, silentMsMax } from './liveness.ts'
 import { Outgoing, type OutgoingHost } from './outgoing.ts'
 import type { PeerLinksOptions, PeerLinksParts } from './peer-links-options.ts'
 import type { SendLimits } from './send-queue.ts'
@@ -158,14 +159,17 @@ export class Peers implements OutgoingHost {
     }
   }
 
-  /** A connection from before a silence may lead nowhere, without that anybody was told: when the peer is back it is made anew. */
+  /**
+   * A connection from before a silence, or made in it to a process that has ended since, may lead nowhere, without that anybody was
+   * told: when the peer is back it is made anew.
+   */
   renew ({ member, up }: PeerStatus, now: number): void {
     const peer = this.#peers.get(member)
     if (peer === undefined) return
     if (!up) {
       peer.downAt = now
     } else {
-      if (peer.bulk.isOpen && peer.bulk.openedAt <= peer.downAt) peer.bulk.renew('the peer was down')
+      if (peer.bulk.isOpen && peer.bulk.openedAt <= Math.max(peer.downAt, now - silentMsMax)) peer.bulk.renew('the peer was down')
       peer.bulk.connect()
     }
   }
@@ -188,7 +192,7 @@ export class Peers implements OutgoingHost {
   hello ({ member }: PeerAddress, purpose: Purpose): Hello {
     const { clusterId, nodeName, directoryId, member: from } = this.#options.identity
     return {
-      versionMin: protocolVersionMin, versionMax: protocolVersionMax, clusterId, from, nodeName, directoryId, to: member, purpose, thread: this.#options.thread
+      versionMin: protocolRange.min, versionMax: protocolRange.max, clusterId, from, nodeName, directoryId, to: member, purpose, thread: this.#options.thread
     }
   }
 
@@ -212,9 +216,9 @@ export class Peers implements OutgoingHost {
     this.#metrics.add(metrics.peerDropped, frames, Drop.lost)
   }
 
-  opened ({ peer, purpose }: Outgoing): void {
+  opened ({ peer, purpose, version }: Outgoing): void {
     this.#count()
-    this.#parts.logger.debug({ member: peer.member, purpose: purposeNames[purpose] }, 'link to a peer is open')
+    this.#parts.logger.debug({ member: peer.member, purpose: purposeNames[purpose], version }, 'link to a peer is open')
   }
 
   lost (link: Outgoing, reason: string, { wasOpen, absent }: { wasOpen: boolean, absent: boolean }): void {

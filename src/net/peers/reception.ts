@@ -12,11 +12,11 @@
  */
 import type { MemberId } from '../../base/ids.ts'
 import { decodeForeign } from '../../base/msgpack.ts'
+import { protocolRange } from '../../base/versions.ts'
 import { ProtocolError } from '../../protocol/protocol-error.ts'
 import { Reader } from '../../protocol/reader.ts'
 import {
-  answerBytesMax, beatFrame, FrameKey, headerBytes, packedFrame, protocolVersionMax, protocolVersionMin, Purpose, readHeader, readHello, Refusal,
-  refusalNames, refusedFrame, welcomeFrame, type Hello
+  answerBytesMax, beatFrame, FrameKey, headerBytes, packedFrame, Purpose, readHeader, readHello, Refusal, refusalNames, refusedFrame, welcomeFrame, type Hello
 } from './frames.ts'
 import type { CloseReason, FrameConnection, FrameHandler } from './transport.ts'
 
@@ -213,9 +213,9 @@ export class Incoming implements FrameHandler {
     if (this.#questions > 0) return this.close(Refusal.malformed, 'a hello behind a question', correlation)
     if (identity === undefined) return this.close(Refusal.unavailable, 'this broker belongs to no cluster yet', correlation)
     const says = `${hello.nodeName} says hello as member ${hello.from} of cluster ${hello.clusterId}`
-    const version = Math.min(hello.versionMax, protocolVersionMax)
-    if (version < hello.versionMin || version < protocolVersionMin) {
-      return this.close(Refusal.version, `${says} in versions ${hello.versionMin} to ${hello.versionMax}; spoken are ${protocolVersionMin} to ${protocolVersionMax}`, correlation)
+    const version = Math.min(hello.versionMax, protocolRange.max)
+    if (version < hello.versionMin || version < protocolRange.min) {
+      return this.close(Refusal.version, `${says} in versions ${hello.versionMin} to ${hello.versionMax}; spoken are ${protocolRange.min} to ${protocolRange.max}`, correlation)
     }
     if (hello.clusterId !== identity.clusterId) return this.close(Refusal.cluster, `${says}; this is cluster ${identity.clusterId}`, correlation)
     if (hello.to !== identity.member) return this.close(Refusal.member, `${says} to member ${hello.to}; this is member ${identity.member}`, correlation)

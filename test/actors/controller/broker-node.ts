@@ -60,6 +60,12 @@ export class BrokerNode {
       replica: this.replica,
       placer: {
         place: (topicId, specs) => ({ run: post => post({ kind: 'partitions-placed', topicId, partitions: specs.map(({ partition }) => partition), actors: specs.map(spec => this.#place(spec)) } as Message) }),
+        stop: (topicId, partitions) => ({
+          run: post => {
+            for (const partition of partitions) this.#stop(topicId, partition)
+            post({ kind: 'partitions-stopped', topicId, partitions, stopped: true } as Message)
+          }
+        }),
         remove: (topicId, partitions) => ({
           run: post => {
             for (const partition of partitions) this.#remove(topicId, partition)
@@ -167,8 +173,12 @@ export class BrokerNode {
     return actor
   }
 
-  #remove (topicId: TopicId, partition: PartitionIndex): void {
+  #stop (topicId: TopicId, partition: PartitionIndex): void {
     for (const [actor, { group }] of this.partitions) if (group.topicId === topicId && group.partition === partition) this.partitions.delete(actor)
+  }
+
+  #remove (topicId: TopicId, partition: PartitionIndex): void {
+    this.#stop(topicId, partition)
     this.files.delete(`${topicId}-${partition}`)
   }
 

@@ -30,6 +30,10 @@ export class FakeReplica implements MetadataReplica {
   get configuration (): Configuration { return this.node.cluster.metadata }
   get canAppend (): boolean { return this.role === 'leader' && this.transferee === 0 && this.log.refusal === undefined }
 
+  /** Nobody is deposed without knowing it. */
+  readIndex (): number { return 1 }
+  readonly confirmedRound = 1
+
   own (owner: ReplicaOwner): void { this.owner = owner }
   start (): void {}
   async close (): Promise<void> {}

@@ -287,10 +287,12 @@ t.test('a broker that is about to stop leads nothing any more, and nothing comes
   const cluster = Cluster.ready()
   const id = create(cluster, 'orders', 3, 9)
   const node = cluster.node(1)
-  t.ok(imageOf(cluster, 2, id).some(([leader]) => leader === 1))
+  const led = imageOf(cluster, 2, id).filter(([leader]) => leader === 1).length
+  t.ok(led > 0)
   const correlation = node.ask({ kind: 'broker-leaving', timeoutMs: 10_000 })
   cluster.advance(300)
-  t.match(node.answer(correlation), { kind: 'broker-left', partitionsLeft: 0 })
+  t.match(node.answer(correlation), { kind: 'broker-left', partitionsLeft: 0, partitionsGiven: led })
+  t.match(asked(cluster, 1, { kind: 'broker-leaving', timeoutMs: 10_000 }), { partitionsGiven: led }, 'each thread asks, and hears the same')
   t.ok(imageOf(cluster, 2, id).every(([leader]) => leader === 2 || leader === 3))
   t.not(cluster.leader!.id, 1, 'the metadata group has another leader too')
   cluster.advance(20_000)
@@ -305,13 +307,13 @@ t.test('a broker that nobody can stand in for stops all the same', async t => {
   const alone = new Cluster({ founders: 1, alone: true })
   alone.elect(1)
   asked(alone, 1, { kind: 'create-topics', topics: [{ name: 'x', partitions: 3, replicas: 1, config: {} }], validateOnly: false, timeoutMs: 5000 })
-  t.match(asked(alone, 1, { kind: 'broker-leaving', timeoutMs: 10_000 }), { kind: 'broker-left', partitionsLeft: 0 })
+  t.match(asked(alone, 1, { kind: 'broker-leaving', timeoutMs: 10_000 }), { kind: 'broker-left', partitionsLeft: 0, partitionsGiven: 0 })
   for (let partition = 0; partition < 6; partition++) cluster.groups.at(id, partition).frozen = true
   const correlation = cluster.node(1).ask({ kind: 'broker-leaving', timeoutMs: 3000 })
   cluster.advance(2500)
   t.equal(cluster.node(1).answer(correlation), undefined)
   cluster.advance(1000)
-  t.match(cluster.node(1).answer(correlation), { partitionsLeft: 2 })
+  t.match(cluster.node(1).answer(correlation), { partitionsLeft: 2, partitionsGiven: 0 })
 })
 
 t.test('the feature level rises when all brokers can do more, and never falls', async t => {
@@ -328,6 +330,27 @@ t.test('the feature level rises when all brokers can do more, and never falls', 
   cluster.restart(3)
   cluster.advance(3000)
   for (const node of cluster.nodes) t.equal(node.image!.featureLevel, 3)
+})
+
+t.test('a program that is older than the feature level of its cluster stops where it learns of it, and does not start again', async t => {
+  const range = (max: number): object => ({ features: { min: 1, max } })
+  const cluster = Cluster.ready({ change: id => range(id === 1 ? 1 : 2) })
+  cluster.stop(3)
+  cluster.stop(1)
+  cluster.node(1).change = range(2)
+  cluster.restart(1)
+  cluster.elect(2)
+  cluster.advance(3000)
+  for (const id of [1, 2]) t.equal(cluster.node(id).image!.featureLevel, 2, 'that one is down keeps nobody, it was seen to be new enough')
+  cluster.node(3).change = range(1)
+  const tooOld = { name: 'TooOld', message: 'broker broker-3 works at feature levels 1 to 1; the cluster is at 2, for good: start a program of a newer version on this data_dir' }
+  t.throws(() => {
+    cluster.restart(3)
+    cluster.advance(3000)
+  }, tooOld)
+  t.throws(() => cluster.node(3).start(), tooOld, 'now its own log says so')
+  cluster.node(3).change = range(2)
+  cluster.node(3).start()
 })
 
 t.test('a broker that moves to another address is found there', async t => {

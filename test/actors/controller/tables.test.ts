@@ -5,6 +5,7 @@ import { Forwards } from '../../../src/actors/controller/forwards.ts'
 import { Gossip } from '../../../src/actors/controller/gossip.ts'
 import { LeadersTable, type LeaderWord } from '../../../src/actors/controller/leaders-table.ts'
 import { MetadataEntries } from '../../../src/actors/controller/metadata-entries.ts'
+import { MetadataReads } from '../../../src/actors/controller/metadata-reads.ts'
 import { writeMetadata } from '../../../src/actors/controller/metadata-record.ts'
 import { Sessions } from '../../../src/actors/controller/sessions.ts'
 import { ErrorCode } from '../../../src/base/error-code.ts'
@@ -80,6 +81,23 @@ t.test('gossip: news at the end of a turn, everything to who comes up, and all o
 
 const request = { kind: 'drain-broker', nodeId: node(1), drain: true } as const
 const reply = { kind: 'broker-drained', errorCode: 0, errorMessage: null, partitionsLeft: 3 } as const
+
+t.test('reads: answered once a majority has said so after the question; never by who was deposed', async t => {
+  const replica = { round: 0, confirmedRound: 0, readIndex () { return ++this.round } }
+  const reads = new MetadataReads(replica as never)
+  const said: number[] = []
+  const answer: Answer = reply => { said.push((reply as { errorCode: number }).errorCode) }
+  const out = outbox()
+  for (let i = 0; i < 3; i++) reads.add(answer, out)
+  reads.confirm(out)
+  t.same(said, [])
+  replica.confirmedRound = 2
+  reads.confirm(out)
+  t.same(said, [ErrorCode.NONE, ErrorCode.NONE])
+  reads.abandon(out)
+  reads.confirm(out)
+  t.same(said.slice(2), [ErrorCode.NOT_CONTROLLER])
+})
 
 t.test('forwards: an answer waits for this broker, and for nothing else', async t => {
   const forwards = new Forwards(7)
@@ -171,7 +189,10 @@ t.test('entries: in order, each once, and what is cut off is told', async t => {
   t.same(entries.truncate(5 as Offset).map(({ endOffset }) => endOffset), [8])
   t.same(entries.truncate(4 as Offset).map(({ endOffset, decided }) => [endOffset, decided.length]), [[5, 2]])
   t.equal(entries.count, 0)
-  t.throws(() => entries.truncate(2 as Offset), /never undone/)
+  t.same(entries.truncate(2 as Offset), [], 'a leader that loses what it committed with the disks of others has replayed it all the same')
+  t.equal(entries.replayedEnd, 3)
+  entries.add(stamped(configurationBatch({ voters: [1], outgoing: [], learners: [] }), 2), false)
+  t.equal(entries.take(9 as Offset), undefined, 'it comes again, and is not replayed again')
   t.throws(() => entries.push({ endOffset: 3 as Offset, records: [], decided: [], restored: false }), /follow/)
   t.same(told, ['nothing true'])
   for (let end = 4; end < 3000; end++) entries.push({ endOffset: end as Offset, records: [], decided: [], restored: false })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
+import { encode } from '../../../src/base/msgpack.ts'
 import { lastSequence, ProducerState } from '../../../src/actors/partition/producer-state.ts'
 
 t.test('the next batch, a repeated one, a gap, an old epoch', t => {
@@ -14,7 +15,41 @@ t.test('the next batch, a repeated one, a gap, an old epoch', t => {
   t.same(state.check(7, 1, 5, 0), { kind: 'out-of-order' })
   state.update(7, 1, 0, 110, 0, 2)
   t.same(state.check(7, 0, 10, 0), { kind: 'old-epoch' })
-  t.same(state.check(8, 3, 77, 0), { kind: 'next' }, 'nothing is known of this producer')
+  t.end()
+})
+
+t.test('a new producer starts at 0: what it sent behind a batch that was refused does not get before it', t => {
+  const state = new ProducerState(2)
+  t.same(state.check(8, 0, 1, 0), { kind: 'out-of-order' })
+  t.same(state.check(8, 0, 0, 0), { kind: 'next' })
+  state.update(8, 0, 0, 0, 0, 1)
+  t.same(state.check(8, 0, 1, 0), { kind: 'next' })
+  state.truncate(0)
+  t.same(state.check(8, 0, 1, 0), { kind: 'out-of-order' }, 'its first batch was cut')
+  state.update(8, 0, 0, 0, 0, 1)
+  state.expire(2)
+  t.same(state.check(8, 0, 1, 0), { kind: 'next' }, 'it was known once')
+  t.same(state.check(7, 0, 1, 0), { kind: 'next' }, 'so may this one have been')
+  t.same(state.check(9, 0, 1, 0), { kind: 'out-of-order' })
+  const copy = new ProducerState()
+  copy.restore(state.snapshot())
+  t.same([8, 9].map(id => copy.check(id, 0, 1, 0).kind), ['next', 'out-of-order'])
+  copy.restore(encode([]))
+  t.same(copy.check(9, 0, 1, 0), { kind: 'next' }, 'a snapshot that is older does not say whom it had forgotten')
+  t.end()
+})
+
+t.test('more batches are cut than are remembered', t => {
+  const state = new ProducerState()
+  for (let i = 0; i < 10; i++) state.update(1, 0, i, i, 0, i)
+  const copy = new ProducerState()
+  copy.restore(state.snapshot(3))
+  state.truncate(3)
+  for (const one of [state, copy]) {
+    t.equal(one.size, 0)
+    t.same(one.check(1, 0, 3, 0), { kind: 'next' }, 'the log still holds three of them')
+    t.same(one.check(2, 0, 3, 0), { kind: 'out-of-order' })
+  }
   t.end()
 })
 

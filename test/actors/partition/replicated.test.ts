@@ -2,6 +2,7 @@
 import t from 'tap'
 import { ErrorCode } from '../../../src/base/error-code.ts'
 import { offsetQuery } from '../../../src/actors/partition/messages.ts'
+import { clientId } from '../replica/kit.ts'
 import { PartitionCluster, type Replying } from './replicated-kit.ts'
 
 /** One leader and two followers that hold a few batches. */
@@ -154,7 +155,7 @@ t.test('a follower shows what it knows to be committed, and nothing else', async
   await cluster.until(() => one.log.durableEndOffset === 5, 'it has it')
   if (one.replica.highWatermark === 4) t.match(cluster.fetch(one, 4, { replicaOk: true }), { errorCode: 0, plan: null, highWatermark: 4 })
   t.match(cluster.fetch(one, 1000, { replicaOk: true }), { errorCode: 0, plan: null }, 'a follower that is behind its reader says nothing about that')
-  t.equal(cluster.fetch(leader, 1000).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE)
+  t.equal((await cluster.call(leader, { kind: 'fetch', offset: 1000, bytesMax: 1000, leaderEpoch: -1, beyond: -1 })).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE)
   t.match(cluster.fetch(leader, 1, { replicaOk: true }), { errorCode: 0 })
   await done(cluster)
 })
@@ -361,5 +362,83 @@ t.test('settings that a topic is given later count at once', async t => {
   await cluster.run(35_000)
   for (const { log } of cluster.live) t.ok(log.logStartOffset > 5 && log.bytes < 4000, `start ${log.logStartOffset}`)
   await cluster.fill(1)
+  await done(cluster)
+})
+
+t.test('all disks are full: what was committed is read on, writes get the error, and go on when there is room', async t => {
+  const { cluster, leader: old } = await setUp()
+  for (const node of cluster.live) node.disk.capacity = node.disk.usedBytes
+  const lost = cluster.produce(old, ['x'.repeat(100_000)])
+  await cluster.until(() => cluster.live.every(({ log }) => log.refusal === 'full'), 'all are full')
+  t.equal(cluster.answer(old, lost).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  await cluster.until(() => cluster.leader !== undefined, 'one leads all the same', 10_000)
+  const leader = cluster.leader!
+  t.ok(cluster.announcements(leader).some(({ term }) => term === leader.replica.term), 'and says so')
+  t.match(cluster.fetch(leader, 0), { errorCode: 0, highWatermark: 3, plan: {} })
+  t.match(cluster.fetch(leader, 3), { errorCode: 0, plan: null })
+  for (const node of cluster.live) t.equal(cluster.answer(node, cluster.produce(node, ['y'])).errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
+  for (const node of cluster.live) node.disk.capacity = Infinity
+  await cluster.fill(2)
+  t.equal(cluster.answer(cluster.leader!, cluster.ask(cluster.leader!, { kind: 'list-offset', timestamp: offsetQuery.latest, leaderEpoch: -1 })).errorCode, 0)
+  await done(cluster)
+})
+
+t.test('beyond the log\'s end: a leader says so once others confirm that it leads, and never when it has a successor', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  const asked = cluster.ask(leader, { kind: 'fetch', offset: 9, bytesMax: 1000, leaderEpoch: -1, beyond: -1 })
+  t.equal(cluster.answer(leader, asked), undefined, 'not before it has asked')
+  await cluster.until(() => cluster.answer(leader, asked) !== undefined, 'others said yes')
+  t.match(cluster.answer(leader, asked), { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, plan: null })
+  cutOff(cluster, leader)
+  await cluster.until(() => [one, other].some(({ replica }) => replica.role === 'leader'), 'a successor')
+  // It is deposed and has not noticed: its clock stood still.
+  t.equal(leader.replica.role, 'leader')
+  const lost = cluster.ask(leader, { kind: 'fetch', offset: 9, bytesMax: 1000, leaderEpoch: -1, beyond: -1 })
+  const gone = cluster.ask(leader, { kind: 'fetch', offset: 9, bytesMax: 1000, leaderEpoch: -1, beyond: -1 })
+  leader.tell({ kind: 'unwatch', replyTo: clientId, correlation: gone })
+  await cluster.until(() => cluster.answer(leader, lost) !== undefined, 'it has noticed')
+  t.equal(cluster.answer(leader, lost).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  t.equal(cluster.answer(leader, gone), undefined, 'nobody waits for this one')
+  await done(cluster)
+})
+
+t.test('while it hands over nobody is sent away before it is known who leads next', async t => {
+  const { cluster, leader, one } = await setUp()
+  const answered: Array<{ correlation: number, leaderKnown: boolean }> = []
+  const { length } = leader.answers
+  const before = cluster.produce(leader, ['under way'])
+  leader.tell({ kind: 'transfer-leader', to: one.member })
+  const during = [cluster.produce(leader, ['x']), cluster.ask(leader, { kind: 'list-offset', timestamp: offsetQuery.latest, leaderEpoch: -1 })]
+  t.ok(during.every(correlation => cluster.answer(leader, correlation) === undefined), 'they wait')
+  await cluster.until(() => {
+    for (const { correlation } of leader.answers.slice(length + answered.length)) answered.push({ correlation, leaderKnown: leader.replica.leader === one.member })
+    return answered.length === 3
+  }, 'all are answered')
+  t.equal(one.replica.role, 'leader')
+  const codes = [before, ...during].map(correlation => cluster.answer(leader, correlation).errorCode)
+  t.ok([0, ErrorCode.NOT_LEADER_OR_FOLLOWER].includes(codes[0]))
+  t.same(codes.slice(1), [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NOT_LEADER_OR_FOLLOWER])
+  t.ok(answered.every(({ correlation, leaderKnown }) => leaderKnown || cluster.answer(leader, correlation).errorCode === 0), 'when the next one is known')
+  await done(cluster)
+})
+
+t.test('a hand-over that comes to nothing: what waited is written', async t => {
+  const { cluster, leader, one } = await setUp()
+  cutOff(cluster, one)
+  leader.tell({ kind: 'transfer-leader', to: one.member })
+  const waits = cluster.produce(leader, ['x'])
+  await cluster.until(() => cluster.answer(leader, waits) !== undefined, 'it is answered')
+  t.match(cluster.answer(leader, waits), { errorCode: 0, baseOffset: 3 })
+  t.equal(leader.replica.role, 'leader')
+  await done(cluster)
+})
+
+t.test('who hands over and finds no successor does not hold its clients for long', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  leader.tell({ kind: 'transfer-leader', to: one.member })
+  const waits = cluster.produce(leader, ['x'])
+  cutOff(cluster, leader, one, other)
+  await cluster.until(() => cluster.answer(leader, waits) !== undefined, 'it is answered')
+  t.match(cluster.answer(leader, waits), { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER })
   await done(cluster)
 })

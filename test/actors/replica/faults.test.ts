@@ -98,6 +98,71 @@ t.test('a follower whose disk is full is waited for, without hurry', async t => 
   await cluster.close()
 })
 
+/** No disk has room for more, and all have found out. */
+async function fillAll (cluster: ValuesCluster): Promise<void> {
+  for (const node of cluster.live) node.disk.capacity = node.disk.usedBytes
+  cluster.propose(1, 100_000)
+  await cluster.until(() => cluster.live.every(({ log }) => log.refusal === 'full'), 'all are full')
+}
+
+t.test('all disks are full: one leads for those who read, and when there is room again writes go on', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  await fillAll(cluster)
+  await cluster.until(() => cluster.leader !== undefined, 'one leads', 10_000)
+  const leader = cluster.leader!
+  const { term } = leader.replica
+  t.same([leader.replica.readable, leader.replica.canAppend, leader.replica.highWatermark, leader.log.logEndOffset], [true, false, 5, 5])
+  await cluster.run(10_000)
+  t.same([cluster.leader?.member, leader.replica.term], [leader.member, term], 'it stays')
+  for (const node of cluster.live) node.disk.capacity = Infinity
+  await cluster.append(3)
+  t.same([cluster.leader!.log.refusal, cluster.check(), cluster.crashes], [undefined, [], []])
+  await cluster.close()
+})
+
+t.test('all disks are full, and room comes elsewhere than at the leader: it hands over', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  await fillAll(cluster)
+  await cluster.until(() => cluster.leader !== undefined, 'one leads', 10_000)
+  const full = cluster.leader!
+  for (const node of cluster.followers) node.disk.capacity = Infinity
+  await cluster.until(() => cluster.leader !== full && cluster.leader?.replica.canAppend === true, 'one with room leads', 5000)
+  const { leader } = cluster
+  cluster.propose(4)
+  await cluster.until(() => leader!.replica.highWatermark === leader!.log.logEndOffset, 'two of three are enough')
+  await cluster.run(10_000)
+  t.equal(cluster.leader, leader)
+  t.same([full.log.logEndOffset, full.log.refusal], [5, 'full'])
+  full.disk.capacity = Infinity
+  await cluster.even()
+  t.same([cluster.check(), cluster.crashes], [[], []])
+  await cluster.close()
+})
+
+t.test('a broker whose disk is full does not get its partition back, and asking for that does not stop the writes', async t => {
+  const cluster = new ValuesCluster()
+  await cluster.append(5)
+  const old = cluster.leader!
+  old.disk.capacity = old.disk.usedBytes
+  cluster.propose(1, 100_000)
+  await cluster.until(() => cluster.leader !== undefined && cluster.leader !== old, 'another leads')
+  const leader = await cluster.elected()
+  const { term } = leader.replica
+  await cluster.run(1000)
+  let begun: boolean | undefined
+  cluster.act(leader, (replica, out) => { begun = replica.transfer(old.member, out) })
+  await cluster.run(1)
+  t.same([begun, leader.replica.canAppend], [false, true])
+  await cluster.run(5000)
+  t.same([cluster.leader, leader.replica.term], [leader, term])
+  old.disk.capacity = Infinity
+  await cluster.even()
+  t.same([cluster.check(), cluster.crashes], [[], []])
+  await cluster.close()
+})
+
 t.test('while votes cannot be saved nobody is elected, and the disk is asked twice a second', async t => {
   const cluster = new ValuesCluster()
   await cluster.append(3)

@@ -9,10 +9,12 @@ import { BlockPool } from '../../../src/log/block-pool.ts'
 import { FaultyDisk } from '../../../src/log/faulty-disk.ts'
 import { HardStateStore } from '../../../src/log/hard-state-store.ts'
 import { defaultLogConfig, Log, type LogConfig } from '../../../src/log/log.ts'
+import { ReadThrottle } from '../../../src/log/read-throttle.ts'
 import { SegmentReader } from '../../../src/log/segment-reader.ts'
 import { segmentPath } from '../../../src/log/segment.ts'
 import { GroupState, type DerivedState } from '../../../src/actors/group-state.ts'
 import type { PeersMessage } from '../../../src/actors/peers/messages.ts'
+import { entriesReader } from '../../../src/actors/replica-entries.ts'
 import { Replica, type ReplicaTiming } from '../../../src/actors/replica.ts'
 import { Votes } from '../../../src/actors/votes/votes.ts'
 import { type Configuration, votersOnly } from '../../../src/raft/configuration.ts'
@@ -42,6 +44,8 @@ export interface ClusterOptions {
   /** Memory for the newest bytes of a log; small, so that followers that lag are served from the files. */
   readonly poolBytes?: number
   readonly hasOthers?: boolean
+  /** Bytes a second for followers that lag. */
+  readonly throttle?: number
   readonly forgetful?: (node: { readonly member: number, readonly starts: number }) => 'maybe' | 'surely' | undefined
 }
 
@@ -108,7 +112,10 @@ export class Node<State extends DerivedState = DerivedState> {
     })
     const started = (promise: Promise<void>): void => { promise.catch(error => { if (this.starts === own && this.running) this.crashes.push(error) }) }
     const pool = new BlockPool(options.poolBytes ?? 1 << 20, 4096, () => system.turn)
-    const reader = new SegmentReader({ disk, clock: scheduler.clock })
+    const { throttle } = options
+    const readEntries = entriesReader(directory, new SegmentReader({ disk, clock: scheduler.clock }), throttle === undefined
+      ? undefined
+      : new ReadThrottle({ bytesPerSecond: throttle, clock: scheduler.clock, every: (periodMs, callback) => scheduler.every(periodMs, callback) }))
     started(system.start(peersId, async () => ({ receive: message => this.cluster.links.take(this.member, message as PeersMessage) })))
     started(system.start(controllerId, async () => ({ receive: message => { this.told.push(message) } })))
     started(system.start(clientId, async () => ({ receive: message => { this.answers.push(message as Message & { correlation: number }) } })))
@@ -129,13 +136,9 @@ export class Node<State extends DerivedState = DerivedState> {
         chance: seededChance(this.cluster.seed * 1000 + this.member * 10 + this.starts),
         timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 10, checkQuorum: true, lagMsMax: 2000, ...options.timing },
         limits: { inflightBytesMax: 64 << 10, messageBytesMax: 4 << 10, ...options.limits },
-        readEntries: (plan, bytesMax, done) => {
+        readEntries: (plan, bytesMax, lags, done) => {
           this.loads++
-          reader.read(directory, plan, bytesMax, true, (_error, lease) => {
-            const bytes = lease === undefined ? undefined : new Uint8Array(lease.bytes)
-            lease?.release()
-            done(bytes)
-          })
+          readEntries(plan, bytesMax, lags, done)
         },
         forgetful: options.forgetful?.(this),
         onElection: () => { this.elections++ },

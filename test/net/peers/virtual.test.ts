@@ -119,6 +119,26 @@ t.test('after a silence the links of all threads make their connections anew: wh
   t.same(statuses(a), ['2 up', '2 down', '2 up'], 'one thread judges')
 })
 
+t.test('so does what was made in the silence: who was there may have been replaced', async t => {
+  const { scheduler, network, a, b } = await setUp(t)
+  network.cutOff(1, 2)
+  await scheduler.advance(1000)
+  for (const side of network.sides) side.close('reset')
+  network.cut.clear()
+  for (let i = 0; i < 200; i++) {
+    network.lose(side => side.keys.has(FrameKey.beat))
+    await scheduler.advance(20)
+  }
+  t.same(statuses(a), ['2 up', '2 down'])
+  network.lose()
+  await scheduler.advance(6000)
+  t.same(statuses(a), ['2 up', '2 down', '2 up'])
+  b.received.length = 0
+  a.raft({ ...timeoutNow, to: b.member })
+  await scheduler.advance(10)
+  t.equal(b.got('raft-in').length, 1)
+})
+
 t.test('a beat connection to a thread that stands still is replaced before the peer is given up', async t => {
   const { scheduler, network, a, b } = await setUp(t)
   network.lose(side => side.keys.has(FrameKey.beat))

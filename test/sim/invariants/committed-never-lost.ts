@@ -40,6 +40,7 @@ export class CommittedNeverLost implements Invariant {
           return
         }
         group.committed.push(entry)
+        group.committedIn.push(replica.term)
       }
       if (known !== undefined && !isSame(known, entry)) {
         this.#violate('CommittedNeverLost', `${group.name}: broker ${replica.broker} commits ${named(entry)}, where ${named(known)} was committed`)
@@ -48,11 +49,15 @@ export class CommittedNeverLost implements Invariant {
     }
   }
 
+  /**
+   * Raft, figure 3: what is committed in a term is in the logs of the leaders of all higher terms. Who wins an election late, of a term
+   * that is over, need not have it, and commits nothing.
+   */
   #checkLeader (group: GroupView, replica: ReplicaView): void {
-    const { committed } = group
+    const { committed, committedIn } = group
     const from = indexAt(committed, replica.log.logStartOffset)
     let i = indexAt(replica.entries, replica.log.logStartOffset)
-    for (let c = from; c < committed.length; c++, i++) {
+    for (let c = from; c < committed.length && committedIn[c]! < replica.term; c++, i++) {
       const held = replica.entries[i]
       if (held !== undefined && isSame(held, committed[c]!)) continue
       this.#violate('CommittedNeverLost', `${group.name}: broker ${replica.broker} leads in term ${replica.term} without ${named(committed[c]!)}, which was committed${held === undefined ? '' : `; it holds ${named(held)}`}`)

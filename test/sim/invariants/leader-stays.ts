@@ -18,14 +18,33 @@ export class LeaderStays implements Invariant {
     this.#isSound = isSound
   }
 
+  /**
+   * Looked at when a leader steps down, and when another one is elected while it leads; not later: what was wrong then may have been
+   * right since, and a group that has nobody may take its time (a voter that may have forgotten waits for the others).
+   */
   moved (group: GroupView, replica: ReplicaView, before: Moving): void {
-    if (replica.role !== 'leader' || before.role === 'leader' || group.transferred) return
-    const last = [...group.leaders.keys()].filter(term => term < replica.term).reduce((a, b) => Math.max(a, b), 0)
-    const old = group.replicas.get(group.leaders.get(last) ?? 0)
-    const configuration = old?.configurations.at(-1)?.configuration
-    // It must have led to this moment, or stepped down because of this very election.
-    if (old === undefined || configuration === undefined || old === replica || old.term < last || !this.#isSound(old.broker)) return
-    if (!hasQuorum(configuration, member => this.#isSound(member))) return
-    this.#violate('LeaderStays', `${group.name}: broker ${replica.broker} leads in term ${replica.term}, though broker ${old.broker} led in term ${last} and reached a majority`)
+    const led = before.role === 'leader'
+    const leads = replica.role === 'leader'
+    if (led === leads || group.transferred) return
+    if (led) {
+      // Whoever leads in a newer term was looked at when it was elected.
+      if (before.term === newestBefore(group, Infinity)) this.#look(group, replica, before.term, 'it steps down')
+      return
+    }
+    const term = newestBefore(group, replica.term)
+    const old = group.replicas.get(group.leaders.get(term) ?? 0)
+    if (old?.role === 'leader' && old.term === term) this.#look(group, old, term, `broker ${replica.broker} leads in term ${replica.term}`)
   }
+
+  #look (group: GroupView, { broker, configurations }: ReplicaView, term: number, what: string): void {
+    const configuration = configurations.at(-1)?.configuration
+    if (configuration === undefined || !this.#isSound(broker) || !hasQuorum(configuration, member => this.#isSound(member))) return
+    this.#violate('LeaderStays', `${group.name}: ${what}, though broker ${broker} led in term ${term} and reached a majority`)
+  }
+}
+
+function newestBefore ({ leaders }: GroupView, term: number): number {
+  let newest = 0
+  for (const one of leaders.keys()) if (one < term && one > newest) newest = one
+  return newest
 }
