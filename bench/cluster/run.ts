@@ -58,6 +58,7 @@ function failoverRow (failure: Failure, contestants: readonly Contestant[]): Row
   }
 }
 
+const warmMessages = { ringmq: 3_000_000, kafka: 10_000_000, nats: 300_000 }
 const produceSettings = { partitions: 6, valueBytes: 1024, messages: size(1_000_000, 2000) }
 const rows: readonly Row[] = [
   {
@@ -65,8 +66,8 @@ const rows: readonly Row[] = [
     contestants: [{ server: 'ringmq', flush: 'os' }, ours, { server: 'kafka', flush: 'os' }, { server: 'nats', flush: 'os' }],
     settings: produceSettings,
     rounds: roundsOf(5),
-    // V8 and Java compile what runs often, on threads of their own: both are given the time to finish.
-    warm: async subject => await produceOnce(subject, { ...produceSettings, messages: subject.name === 'nats' ? size(300_000, 2000) : size(3_000_000, 2000) }, false),
+    // V8 and Java compile what runs often, on threads of their own: both are given the time to finish, which takes Java far longer.
+    warm: async subject => await produceOnce(subject, { ...produceSettings, messages: size(warmMessages[subject.name], 2000) }, false),
     run: async subject => await produceOnce(subject, produceSettings, !smoke)
   },
   failoverRow('kill', oursAndKafka),

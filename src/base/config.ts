@@ -30,7 +30,7 @@ export const settings = {
   logRetentionMs: setting('log.retention_ms', '7d', orUnlimited(duration(1)), 'Age after which a segment is deleted'),
   logRetentionBytes: setting('log.retention_bytes', -1, orUnlimited(size(0, Number.MAX_SAFE_INTEGER)), 'Size per partition above which the oldest segment is deleted'),
 
-  performanceWriteCacheBytes: setting('performance.write_cache_size', '32MiB', size(2 ** 20, 2 ** 40), 'Memory for writes on their way to disk and for the newest records, all threads together'),
+  performanceWriteCacheBytes: setting('performance.write_cache_size', '16MiB', size(2 ** 20, 2 ** 40), 'Memory for writes on their way to disk and for the newest records, all threads together'),
   performanceReadCacheBytes: setting('performance.read_cache_size', '64MiB', size(2 ** 20, 2 ** 40), 'Memory for reads on their way to clients, all threads together'),
   connectionIdleTimeoutMs: setting('performance.connection_idle_timeout', '10m', duration(1000), 'A connection idle for this long is closed; clients close theirs after 9 minutes, so that they never meet a closed one'),
   performanceMaxBatchSize: setting('performance.max_batch_size', 500, integer(1, 1_000_000), 'Entries in one message to a follower', 'never'),

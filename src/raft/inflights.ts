@@ -7,14 +7,16 @@ const messagesMax = 256
 
 export class Inflights {
   readonly #bytesMax: number
+  readonly #countMax: number
   readonly #ends = new Float64Array(messagesMax)
   readonly #sizes = new Float64Array(messagesMax)
   #head = 0
   #count = 0
   #bytes = 0
 
-  constructor (bytesMax: number) {
+  constructor (bytesMax: number, countMax: number) {
     this.#bytesMax = bytesMax
+    this.#countMax = Math.min(countMax, messagesMax)
   }
 
   get count (): number { return this.#count }
@@ -22,7 +24,7 @@ export class Inflights {
 
   /** One more message would be too many. The last one may go beyond the bytes allowed: a single batch can be larger than that. */
   get full (): boolean {
-    return this.#count === messagesMax || this.#bytes >= this.#bytesMax
+    return this.#count === this.#countMax || this.#bytes >= this.#bytesMax
   }
 
   add (endOffset: Offset, bytes: number): void {

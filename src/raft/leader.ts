@@ -393,7 +393,7 @@ export class Leader {
     const members = membersOf(configurations.current)
     for (const member of members) {
       if (member === self || this.#progress.has(member)) continue
-      const progress = new Progress(member, log.endOffset, limits.inflightBytesMax)
+      const progress = new Progress(member, log.endOffset, limits)
       progress.down = this.#raft.isDown(member)
       this.#progress.set(member, progress)
     }

@@ -12,6 +12,7 @@
  */
 import type { MemberId, Offset } from '../base/ids.ts'
 import { Inflights } from './inflights.ts'
+import type { RaftLimits } from './raft.ts'
 
 export class Progress {
   readonly member: MemberId
@@ -40,10 +41,10 @@ export class Progress {
   /** The newest read round it has answered. */
   readRound = 0
 
-  constructor (member: MemberId, next: Offset, inflightBytesMax: number) {
+  constructor (member: MemberId, next: Offset, { inflightBytesMax, inflightMessagesMax }: RaftLimits) {
     this.member = member
     this.next = next
-    this.inflights = new Inflights(inflightBytesMax)
+    this.inflights = new Inflights(inflightBytesMax, inflightMessagesMax)
   }
 
   /** Some time has passed. @param caughtUp  it holds what the leader held a moment before */

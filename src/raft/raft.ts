@@ -35,8 +35,9 @@ export interface RaftTiming {
 }
 
 export interface RaftLimits {
-  /** Bytes on their way to one follower. */
+  /** Bytes on their way to one follower, and messages: at most 256. */
   readonly inflightBytesMax: number
+  readonly inflightMessagesMax: number
   /** Bytes of one message to a follower. */
   readonly messageBytesMax: number
 }

@@ -183,7 +183,7 @@ export const visibleChanges: Readonly<Record<string, { readonly changes: readonl
   'a lease is not kept': { changes: change('raft.ts', 'return this.timing.checkQuorum && ', 'return false && '), transcript: 'lease' },
   'nobody asks before an election': { changes: change('raft.ts', 'this.isOnlyVoter ? \'candidate\' : \'pre-candidate\'', '\'candidate\''), transcript: 'pre-vote' },
   'a leader does not care whether it is heard': { changes: change('leader.ts', ' && checkQuorum && !this.#checkQuorum()', ' && !checkQuorum && !this.#checkQuorum()'), transcript: 'check-quorum' },
-  'a window has no end': { changes: change('inflights.ts', 'return this.#count === messagesMax || this.#bytes >= this.#bytesMax', 'return this.#count === messagesMax'), transcript: 'replicate-pause' },
+  'a window has no end': { changes: change('inflights.ts', 'return this.#count === this.#countMax || this.#bytes >= this.#bytesMax', 'return this.#count === messagesMax'), transcript: 'replicate-pause' },
   'batches are taken while leadership is handed over': { changes: change('raft.ts', 'this.#leading.transferee === nobody && this.log.writable', 'this.log.writable'), transcript: 'transfer' },
   'leadership is handed over to who lacks something': { changes: change('leader.ts', 'if (match === this.#raft.log.endOffset) this.#sendTimeoutNow(member)', 'if (match >= 0) this.#sendTimeoutNow(member)'), transcript: 'transfer' },
   'a read is not confirmed by others': { changes: change('leader.ts', 'member === self || this.#progress.get(member)!.readRound >= round', 'member === self || round > 0'), transcript: 'read-index' },

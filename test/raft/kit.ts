@@ -30,7 +30,7 @@ interface Reset { readonly offset: Offset, readonly previousTerm: Term, readonly
 export const defaultOptions: MemberOptions = {
   configuration: votersOnly([]),
   timing: { heartbeatTicks: 2, electionTicks: 10, checkQuorum: true },
-  limits: { inflightBytesMax: 10_000, messageBytesMax: 1_000 },
+  limits: { inflightBytesMax: 10_000, inflightMessagesMax: 256, messageBytesMax: 1_000 },
   machine: { Raft, Configurations }
 }
 

@@ -60,7 +60,7 @@ class Run {
     this.group = new Group(Array.from({ length: count }, (_, index) => index + 1), {
       configuration: { voters: Array.from({ length: voters }, (_, index) => index + 1) as MemberId[], outgoing: [], learners: [] },
       timing: { heartbeatTicks: 1, electionTicks: 4, checkQuorum: likely(0.8) },
-      limits: { inflightBytesMax: likely(0.5) ? 300 : 10_000, messageBytesMax: likely(0.5) ? 150 : 1_000 },
+      limits: { inflightBytesMax: likely(0.5) ? 300 : 10_000, inflightMessagesMax: likely(0.5) ? 2 : 256, messageBytesMax: likely(0.5) ? 150 : 1_000 },
       random: () => this.chance.next()
     })
   }

@@ -154,7 +154,7 @@ export class Transcript {
     const options: GroupOptions = {
       configuration: { voters, outgoing: members(values.get('outgoing')), learners: members(values.get('learners')) },
       timing: { checkQuorum: !plain.includes('no-check-quorum'), heartbeatTicks: number('heartbeat') ?? 2, electionTicks: number('election') ?? 10 },
-      limits: { inflightBytesMax: number('inflight') ?? 10_000, messageBytesMax: number('message') ?? 1_000 },
+      limits: { inflightBytesMax: number('inflight') ?? 10_000, inflightMessagesMax: 256, messageBytesMax: number('message') ?? 1_000 },
       ...(this.#machine === undefined ? {} : { machine: this.#machine })
     }
     this.#group = new ToldGroup(ids, options)

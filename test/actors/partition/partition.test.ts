@@ -61,7 +61,7 @@ async function setUp (t: Test, config: Partial<LogConfig>) {
         peers: 5 as ActorId,
         chance: seededChance(1),
         timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 10, checkQuorum: true, lagMsMax: 30_000 },
-        limits: { inflightBytesMax: 1 << 20, messageBytesMax: 1 << 20 },
+        limits: { inflightBytesMax: 1 << 20, inflightMessagesMax: 2, messageBytesMax: 1 << 20 },
         readEntries: () => {},
         onElection: () => {}
       }),

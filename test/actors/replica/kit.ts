@@ -135,7 +135,7 @@ export class Node<State extends DerivedState = DerivedState> {
         peers: peersId,
         chance: seededChance(this.cluster.seed * 1000 + this.member * 10 + this.starts),
         timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 10, checkQuorum: true, lagMsMax: 2000, ...options.timing },
-        limits: { inflightBytesMax: 64 << 10, messageBytesMax: 4 << 10, ...options.limits },
+        limits: { inflightBytesMax: 64 << 10, inflightMessagesMax: 2, messageBytesMax: 4 << 10, ...options.limits },
         readEntries: (plan, bytesMax, lags, done) => {
           this.loads++
           readEntries(plan, bytesMax, lags, done)
