@@ -6,8 +6,8 @@
 import { assert } from '../base/assert.ts'
 
 const classBytesMin = 4 * 1024
-/** Idle buffers kept for reuse; more than that goes back to the system. Room for requests of 8 MiB: as garbage they make V8 collect the whole heap each time. */
-const idleBytesMax = 16 * 1024 * 1024
+/** Room for requests of 8 MiB: as garbage they make V8 collect the whole heap each time. */
+const idleBytesMaxDefault = 16 * 1024 * 1024
 /** So many buffers may be lent past the first in line; then nobody gets one before it, or a large request would wait for ever. */
 const passesMax = 1000
 
@@ -23,6 +23,7 @@ interface Wait {
 
 export class FramePool {
   readonly #bytesMax: number
+  readonly #idleBytesMax: number
   readonly #idle = new Map<number, Uint8Array[]>()
   /** In the order in which they came. */
   readonly #waits = new Map<FrameWaiter, Wait>()
@@ -34,8 +35,10 @@ export class FramePool {
   #serving = false
   #again = false
 
-  constructor (bytesMax: number) {
+  /** @param idleBytesMax  idle buffers kept for reuse; more than that goes back to the system */
+  constructor (bytesMax: number, idleBytesMax = idleBytesMaxDefault) {
     this.#bytesMax = bytesMax
+    this.#idleBytesMax = idleBytesMax
   }
 
   get lentBytes (): number { return this.#lentBytes }
@@ -60,7 +63,7 @@ export class FramePool {
     const size = buffer.length
     this.#lentBytes -= size
     assert(this.#lentBytes >= 0, 'a frame buffer came back twice')
-    if (this.#idleBytes + size <= idleBytesMax) {
+    if (this.#idleBytes + size <= this.#idleBytesMax) {
       let stack = this.#idle.get(size)
       if (stack === undefined) this.#idle.set(size, stack = [])
       stack.push(buffer)

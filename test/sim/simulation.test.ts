@@ -8,9 +8,9 @@ import { readSeeds } from './seed-list.ts'
 // A busy machine is no failure.
 t.setTimeout(400_000)
 
-const fixedSeeds = 40
-/** Fresh ones belong to the soak as long as they may still find something that is not mended. */
-const freshSeeds = Number(process.env.SIM_FRESH_SEEDS ?? 0)
+const fixedSeeds = 150
+/** Other ones each time; 0 leaves them to the soak. */
+const freshSeeds = Number(process.env.SIM_FRESH_SEEDS ?? 50)
 const virtualMsMin = 60_000
 const operationsMin = 500
 const faultsMin = 5

@@ -15,6 +15,8 @@ export interface PeerLimits {
   readonly send: SendLimits
   /** Memory for that, of all peers together. */
   readonly sendMemoryBytes: number
+  /** Of it, what is kept while nothing needs it. */
+  readonly idleMemoryBytes: number
   /** Connections that others have made to this thread. */
   readonly connectionsMax: number
 }
@@ -28,6 +30,7 @@ export function peerLimits (batchBytesMax: number): PeerLimits {
     frameBytesMax: Math.min(Math.max(batchBytesMax + 64 * 1024, 32 * 1024 * 1024), frameBytesCeiling),
     send: { unsentBytesMax: 16 * 1024 * 1024, reserveBytes: 1024 * 1024 },
     sendMemoryBytes: 256 * 1024 * 1024,
+    idleMemoryBytes: 4 * 1024 * 1024,
     connectionsMax: 1024
   }
 }

@@ -65,7 +65,7 @@ export class Peers implements OutgoingHost {
     this.#parts = parts
     this.#metrics = parts.metrics
     this.#complaints = complaints
-    this.pool = new FramePool(options.limits.sendMemoryBytes)
+    this.pool = new FramePool(options.limits.sendMemoryBytes, options.limits.idleMemoryBytes)
     this.sendLimits = options.limits.send
     if (options.thread !== 0) return
     this.#liveness = new Liveness(this.now, (member, up) => {

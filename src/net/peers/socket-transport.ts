@@ -14,6 +14,9 @@ const lingerMs = 2000
 /** Notices a peer whose machine went away while nothing is being sent to it. */
 const keepAliveMs = 10_000
 
+/** Memory for frames in pieces that is kept for the next: brokers send each other messages of up to 1 MiB unless batches are larger. */
+const assemblyIdleBytesMax = 4 * 1024 * 1024
+
 const nothing = new Uint8Array(0)
 
 export interface SocketTransportOptions {
@@ -30,7 +33,7 @@ export class SocketTransport implements Transport {
   readonly #stalledMs: number
 
   constructor ({ assemblyBytesMax, stalledMs = 10_000 }: SocketTransportOptions) {
-    this.#pool = new FramePool(assemblyBytesMax)
+    this.#pool = new FramePool(assemblyBytesMax, assemblyIdleBytesMax)
     this.#stalledMs = stalledMs
   }
 
