@@ -70,10 +70,11 @@ export class PartitionFactory {
       logger.info({ topic, partition, bytes: opened.cutBytes }, 'cut what lay behind the last whole batch: space written ahead, or a write that was never acknowledged')
     }
     this.#add(1)
+    const replica = replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, await logs.lost(topicId, partition), hasOthers)
     const actor = new Partition({
       topicId,
       partition,
-      replica: replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, await logs.lost(topicId, partition), hasOthers),
+      replica,
       state: derived,
       config,
       configOf,
@@ -90,6 +91,8 @@ export class PartitionFactory {
       this.#add(-1)
       scans.remove(opened.log)
       await close()
+      // After a stop in order the broker as a whole has nothing to doubt any more.
+      if (replica.forgetful) await logs.noteUnsure(topicId, partition)
     }
     return actor
   }

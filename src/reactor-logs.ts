@@ -24,6 +24,12 @@ export interface ReactorLogsOptions {
   readonly logger: Logger
 }
 
+/** What is noted of a log: that it lost something, `surely` or `maybe`; and what to do once the other replicas have made it whole. */
+export interface LostNote {
+  readonly how: 'surely' | 'maybe'
+  readonly recovered: Effect
+}
+
 export class ReactorLogs {
   readonly topicsDirectory: string
   readonly #options: ReactorLogsOptions
@@ -61,30 +67,45 @@ export class ReactorLogs {
     return (await this.#options.disk.list(this.directory(topicId, partition))).some(name => name.endsWith('.log'))
   }
 
-  /** Of a log that was given up once, and has not been made whole again by the other replicas: what to do when it has. */
-  async lost (topicId: string, partition: number): Promise<{ readonly recovered: Effect } | undefined> {
+  /** Of a log that has lost something, or may have, and was not made whole again by the other replicas yet. */
+  async lost (topicId: string, partition: number): Promise<LostNote | undefined> {
     const { disk, logger } = this.#options
-    const path = this.#lostPath(topicId, partition)
-    if (await disk.stat(path) === undefined) return undefined
+    const [lost, unsure] = [this.#notePath(topicId, partition, 'lost'), this.#notePath(topicId, partition, 'unsure')]
+    const how = await disk.stat(lost) !== undefined ? 'surely' : await disk.stat(unsure) !== undefined ? 'maybe' : undefined
+    if (how === undefined) return undefined
     const recovered = async (): Promise<void> => {
-      await disk.remove(path)
+      await this.#removeNotes(topicId, partition)
       await disk.syncFolder(this.topicsDirectory)
     }
-    return { recovered: { run: () => { recovered().catch(error => logger.warn({ path, error }, 'the note that a log was lost could not be removed')) } } }
+    return { how, recovered: { run: () => { recovered().catch(error => logger.warn({ topicId, partition, error }, 'the note that a log lost something could not be removed')) } } }
+  }
+
+  /** Notes durably that a log may have lost something: the next start of the broker would not know it by itself. */
+  async noteUnsure (topicId: string, partition: number): Promise<void> {
+    await this.#note(topicId, partition, 'unsure')
   }
 
   /** Gives a damaged log up: the next opening finds a new one. That it was lost is noted first, and durably. */
   async giveUp (topicId: string, partition: number): Promise<void> {
-    const { disk } = this.#options
-    const file = await disk.open(this.#lostPath(topicId, partition), 'write')
-    await file.close()
-    await disk.syncFolder(this.topicsDirectory)
-    await removeLogFolder(disk, this.directory(topicId, partition))
+    await this.#note(topicId, partition, 'lost')
+    await removeLogFolder(this.#options.disk, this.directory(topicId, partition))
   }
 
   /** Beside the folder: what is removed with it would be forgotten too soon. */
-  #lostPath (topicId: string, partition: number): string {
-    return `${this.directory(topicId, partition)}.lost`
+  #notePath (topicId: string, partition: number, note: 'lost' | 'unsure'): string {
+    return `${this.directory(topicId, partition)}.${note}`
+  }
+
+  async #note (topicId: string, partition: number, note: 'lost' | 'unsure'): Promise<void> {
+    const { disk } = this.#options
+    const file = await disk.open(this.#notePath(topicId, partition, note), 'write')
+    await file.close()
+    await disk.syncFolder(this.topicsDirectory)
+  }
+
+  async #removeNotes (topicId: string, partition: number): Promise<void> {
+    await this.#options.disk.remove(this.#notePath(topicId, partition, 'lost'))
+    await this.#options.disk.remove(this.#notePath(topicId, partition, 'unsure'))
   }
 
   /** Removes the files of a topic's partitions, which must not be open. */
@@ -92,7 +113,7 @@ export class ReactorLogs {
     const { disk } = this.#options
     for (const partition of partitions) {
       await removeLogFolder(disk, this.directory(topicId, partition))
-      await disk.remove(this.#lostPath(topicId, partition))
+      await this.#removeNotes(topicId, partition)
     }
     await disk.syncFolder(this.topicsDirectory)
   }

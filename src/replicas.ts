@@ -3,7 +3,6 @@ import { GroupState, type DerivedState } from './actors/group-state.ts'
 import { metadataGroupKey } from './actors/controller/options.ts'
 import { entriesReader } from './actors/replica-entries.ts'
 import { Replica, type ReplicaTiming } from './actors/replica.ts'
-import type { Effect } from './base/effect.ts'
 import type { BrokerConfig } from './base/config.ts'
 import type { GroupKey, MemberId, ThreadIndex } from './base/ids.ts'
 import { type MetricRow, metrics } from './base/metrics.ts'
@@ -13,6 +12,7 @@ import type { ReadThrottle } from './log/read-throttle.ts'
 import type { SegmentReader } from './log/segment-reader.ts'
 import { peersId, votesId, type ReactorInit } from './places.ts'
 import type { RaftLimits } from './raft/raft.ts'
+import type { LostNote } from './reactor-logs.ts'
 
 /** On their way to one follower of one group. */
 const inflightBytesMax = 8 * 1024 * 1024
@@ -53,7 +53,7 @@ export class Replicas {
    * @param lost       the log here is not what it was, see {@link Raft}; and what to do when it is again
    * @param hasOthers  the controller means others to be in the group too
    */
-  make (group: GroupKey, log: Log, state: GroupState, lost?: { readonly recovered: Effect }, hasOthers = false): Replica {
+  make (group: GroupKey, log: Log, state: GroupState, lost?: LostNote, hasOthers = false): Replica {
     const { init, thread, chance, reader, throttle, metrics: row } = this.#options
     return new Replica({
       log,
@@ -71,7 +71,7 @@ export class Replicas {
       hasOthers,
       ...lost === undefined
         ? { forgetful: init.forgetful && log.config.flush !== 'always' ? 'maybe' as const : undefined }
-        : { forgetful: 'surely' as const, recovered: lost.recovered }
+        : { forgetful: lost.how, recovered: lost.recovered }
     })
   }
 }

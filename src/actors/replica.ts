@@ -102,7 +102,8 @@ export class Replica {
   #raft: Raft | undefined
   #out!: Outbox
   #ticking = false
-  #forgetful: boolean
+  /** It has lost, or may have, what it once acknowledged, and does not hold it again yet. */
+  forgetful: boolean
   #correlation = 0
   /** A timer is set after which the votes are asked again. */
   #asksAgain = false
@@ -123,7 +124,7 @@ export class Replica {
     this.group = options.group
     this.self = options.self
     this.state = options.state
-    this.#forgetful = options.forgetful !== undefined
+    this.forgetful = options.forgetful !== undefined
     this.#port = this.#makePort()
   }
 
@@ -383,7 +384,7 @@ export class Replica {
         this.#resetTo = undefined // it did not come to that
         // Unless each write is synced, a sync that fails takes back what was acknowledged before.
         if (this.log.durableEndOffset < this.#durableEnd && this.#raft?.isOnlyVoter === false) {
-          this.#forgetful = true
+          this.forgetful = true
           this.#raft.forget()
         }
         this.#wasCut()
@@ -408,20 +409,17 @@ export class Replica {
     this.#resetTo = undefined
     if (state !== undefined) this.state.restore(state)
     this.#owner.truncated(logEndOffset)
-    if (raft === undefined) {
-      this.state.configurations.truncate(logEndOffset)
-      return
-    }
-    raft.cut()
-    if (state !== undefined) raft.wasReset()
+    if (raft === undefined) this.state.configurations.truncate(logEndOffset)
+    else raft.cut()
+    if (state !== undefined) raft?.wasReset()
   }
 
   /** After anything that may have moved something. */
   #settle (): void {
     const raft = this.#raft
     if (raft === undefined) return
-    if (this.#forgetful && !raft.forgetful) {
-      this.#forgetful = false
+    if (this.forgetful && !raft.forgetful) {
+      this.forgetful = false
       if (this.#options.recovered !== undefined) this.#out.effect(this.#options.recovered)
     }
     if (raft.highWatermark > this.log.highWatermark) this.log.advanceHighWatermark(raft.highWatermark)

@@ -115,8 +115,10 @@ export class DataDirectory {
       const text = new TextDecoder()
       const running = await readChecked(disk, join(meta, 'running'), formatVersion)
       const bootId = options.bootId ?? (options.lock ? await readBootId(disk) : undefined)
-      await writeChecked(disk, join(meta, 'running'), formatVersion, new TextEncoder().encode(bootId ?? ''))
       const directory = new DataDirectory(options, lock, identity, bootId, running === undefined ? undefined : text.decode(running))
+      // After an unclean stop of the machine the mark of that boot stays: this process may be killed before its replicas have caught up, and
+      // the next one must doubt them as well.
+      if (directory.cleanStop || directory.sameBoot) await writeChecked(disk, join(meta, 'running'), formatVersion, new TextEncoder().encode(bootId ?? ''))
       return directory
     } catch (error) {
       await lock?.release()

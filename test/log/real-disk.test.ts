@@ -7,6 +7,7 @@ import { cryptoChance } from '../../src/base/prng.ts'
 import type { Offset, PartitionIndex, TopicId } from '../../src/base/ids.ts'
 import { DataDirectory, partitionFolder, spendReserve } from '../../src/log/data-directory.ts'
 import { isMissing, RealDisk } from '../../src/log/disk.ts'
+import { FaultyDisk } from '../../src/log/faulty-disk.ts'
 import { FolderLockedError } from '../../src/log/folder-lock.ts'
 import { HardStateStore } from '../../src/log/hard-state-store.ts'
 import { readAt, readChecked, replaceWhole, syncFile, writeAt, writeChecked } from '../../src/log/checked-file.ts'
@@ -153,4 +154,18 @@ t.test('a lock ends with a killed holder, however long the path', async t => {
     const mine = await DataDirectory.open(options)
     await mine.close(true)
   }
+})
+
+t.test('a data folder remembers that the machine stopped, until a stop in order', async t => {
+  const disk = new FaultyDisk()
+  const open = async (bootId: string): Promise<DataDirectory> => await DataDirectory.open({ path: '/data', disk, chance: cryptoChance, lock: false, bootId })
+  const doubts = ({ cleanStop, sameBoot }: DataDirectory): boolean => !cleanStop && !sameBoot
+  const first = await open('one')
+  t.notOk(doubts(first))
+  await first.close(false)
+  t.ok(doubts(await open('two')), 'another boot')
+  const killed = await open('two')
+  t.ok(doubts(killed), 'and killed in it, before anybody could catch up')
+  await killed.close(true)
+  t.notOk(doubts(await open('two')))
 })
