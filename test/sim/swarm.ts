@@ -108,5 +108,8 @@ function drawFaults (chance: Chance, { apart, replicas, flush }: { apart: boolea
     return flush === 'always' || kind.losesUnsynced !== true || (kind.losesAllUnsynced !== true && replicas >= 3)
   })
   const count = 3 + Math.floor(chance.next() * 4)
-  return possible.map(kind => ({ kind, at: chance.next() })).sort((a, b) => a.at - b.at).slice(0, count).map(({ kind }) => kind)
+  const shuffled = possible.map(kind => ({ kind, at: chance.next() })).sort((a, b) => a.at - b.at).map(({ kind }) => kind)
+  // The second loss would be left out where only one is allowed: of three kinds there must be three left.
+  const losing = shuffled.filter(({ losesUnsynced }) => losesUnsynced === true).slice(flush === 'always' ? Infinity : 1)
+  return shuffled.filter(kind => !losing.includes(kind)).slice(0, count)
 }
