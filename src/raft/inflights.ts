@@ -2,14 +2,14 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/ids.ts'
 
-/** A power of two. */
+/** The most that may be allowed; what is allowed is a power of two. */
 const messagesMax = 256
 
 export class Inflights {
   readonly #bytesMax: number
   readonly #countMax: number
-  readonly #ends = new Float64Array(messagesMax)
-  readonly #sizes = new Float64Array(messagesMax)
+  readonly #ends: Float64Array
+  readonly #sizes: Float64Array
   #head = 0
   #count = 0
   #bytes = 0
@@ -17,6 +17,8 @@ export class Inflights {
   constructor (bytesMax: number, countMax: number) {
     this.#bytesMax = bytesMax
     this.#countMax = Math.min(countMax, messagesMax)
+    this.#ends = new Float64Array(this.#countMax)
+    this.#sizes = new Float64Array(this.#countMax)
   }
 
   get count (): number { return this.#count }
@@ -29,7 +31,7 @@ export class Inflights {
 
   add (endOffset: Offset, bytes: number): void {
     assert(!this.full, 'the caller asks for room first')
-    const slot = (this.#head + this.#count++) & (messagesMax - 1)
+    const slot = (this.#head + this.#count++) & (this.#countMax - 1)
     this.#ends[slot] = endOffset
     this.#sizes[slot] = bytes
     this.#bytes += bytes
@@ -39,7 +41,7 @@ export class Inflights {
   freeUpTo (endOffset: Offset): void {
     while (this.#count > 0 && this.#ends[this.#head]! <= endOffset) {
       this.#bytes -= this.#sizes[this.#head]!
-      this.#head = (this.#head + 1) & (messagesMax - 1)
+      this.#head = (this.#head + 1) & (this.#countMax - 1)
       this.#count--
     }
   }

@@ -35,7 +35,7 @@ export interface RaftTiming {
 }
 
 export interface RaftLimits {
-  /** Bytes on their way to one follower, and messages: at most 256. */
+  /** Bytes on their way to one follower, and messages: a power of two, at most 256. */
   readonly inflightBytesMax: number
   readonly inflightMessagesMax: number
   /** Bytes of one message to a follower. */
