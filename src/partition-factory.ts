@@ -59,7 +59,7 @@ export class PartitionFactory {
     if (opened.state === 'damaged' && hasOthers) {
       logger.error({ topic, partition, ...opened.damage }, 'the log is damaged: it is given up, and comes again from the other replicas')
       await logs.giveUp(topicId, partition)
-      opened = await logs.open(topicId, partition, config)
+      opened = await logs.open(topicId, partition, config, state.replay())
     }
     if (opened.state === 'damaged') {
       row.add(metrics.quarantinedPartitions)

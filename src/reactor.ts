@@ -329,7 +329,7 @@ class Reactor {
       this.#logger.error({ ...opened.damage }, 'the metadata log is damaged: it is given up, and comes again from the other brokers')
       await this.#logs.giveUp(metadataTopicId, 0)
       batches.length = 0
-      opened = await this.#logs.open(metadataTopicId, 0, metadataConfig)
+      opened = await this.#logs.open(metadataTopicId, 0, metadataConfig, state.replay())
     }
     if (opened.state === 'damaged') throw new Unstartable(`the metadata log is damaged: ${opened.damage.reason}`)
     const ofThreads = <Id>(idOf: (thread: number) => Id): Id[] => Array.from({ length: threads }, (_, index) => idOf(index))

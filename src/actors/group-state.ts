@@ -27,15 +27,18 @@ export class GroupState {
   readonly configurations: Configurations
   readonly #owner: DerivedState
 
-  /** @param initial  the configuration that the group was made with */
+  /** @param initial  the configuration that the group was made with; a log that was made before knows it by itself, see {@link replay} */
   constructor (initial: Configuration, owner: DerivedState) {
     this.configurations = Configurations.initial(initial)
     this.#owner = owner
   }
 
-  /** For the opening of the log. */
+  /**
+   * For the opening of the log. What was told of the group when its log was made holds for good: a start may be told something older,
+   * by which this member would be the only voter of a group that it left, and that took it back, long ago.
+   */
   replay (): LogReplay {
-    return { snapshot: bytes => this.restore(bytes), batch: bytes => this.apply(bytes) }
+    return { first: () => this.snapshot(), snapshot: bytes => this.restore(bytes), batch: bytes => this.apply(bytes) }
   }
 
   /** Takes in a batch of the log: at its opening, and as follower. @returns whether it changed who is in the group */

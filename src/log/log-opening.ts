@@ -41,7 +41,8 @@ export async function openFiles (
     indexIntervalBytes: config.indexIntervalBytes,
     boot,
     scan: options.scan ?? (request => scanFile(disk, request)),
-    wallMs: options.clock.wallMs()
+    wallMs: options.clock.wallMs(),
+    first: replay?.first
   })
   if ('damage' in recovered) return recovered
   const { checkpoint, segments, logEndOffset } = recovered

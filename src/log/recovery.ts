@@ -19,6 +19,8 @@ import { readChecked, readWhole } from './checked-file.ts'
 import { type FoundCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import { offsetEntryBytes, OffsetIndex } from './offset-index.ts'
+import { ProducerSnapshots } from './producer-snapshot.ts'
+import type { LogReplay } from './replay.ts'
 import type { Scan, ScanResult } from './scan.ts'
 import { cutFile, removeSegments, saveIndexes } from './segment-files.ts'
 import { offsetOfName, Segment, segmentPath } from './segment.ts'
@@ -57,6 +59,8 @@ export interface RecoveryOptions {
   readonly boot: number
   readonly scan: Scan
   readonly wallMs: number
+  /** See {@link LogReplay}. */
+  readonly first: LogReplay['first'] | undefined
 }
 
 class DamageError extends Error {
@@ -135,12 +139,14 @@ async function recover (options: RecoveryOptions): Promise<RecoveredLog> {
 
 /** A log without a segment: a new one, or one whose creation did not get as far as its first file. */
 async function createLog (options: RecoveryOptions, checkpoint: FoundCheckpoint | undefined): Promise<RecoveredLog> {
-  const { disk, directory } = options
+  const { disk, directory, first } = options
   if (checkpoint !== undefined && checkpoint.trusted.offset > 0) {
     const { segmentBase, offset } = checkpoint.trusted
     throw new DamageError({ segmentBase, position: 0, offset: 0 as Offset, reason: `no segment is left, the checkpoint knows ${offset} offsets` })
   }
   await disk.makeFolder(directory)
+  // Before the file that makes it a log.
+  if (first !== undefined) await (await ProducerSnapshots.open(disk, directory, 0 as Offset)).save(0 as Offset, first())
   const segment = new Segment(0 as Offset, options.wallMs)
   const file = await disk.open(segmentPath(directory, 0, 'log'), 'write')
   segment.fileId = (await file.stat()).id

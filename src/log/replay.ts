@@ -9,6 +9,8 @@ import { segmentPath, type Segment } from './segment.ts'
 
 /** Told, while a log is opened, what its owner's producer states are made of. Bytes are valid only during the call. */
 export interface LogReplay {
+  /** Asked when the log is made: the state before any batch, kept durably from then on. What the owner would say later may be another. */
+  readonly first?: () => Uint8Array
   /** The newest producer snapshot: state up to `offset`, exclusive. Called at most once, first. */
   snapshot (bytes: Uint8Array, offset: Offset): void
   /** Each batch behind it, in order. */

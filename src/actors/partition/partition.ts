@@ -8,16 +8,18 @@
  */
 import type { Effect, Message } from '../../base/effect.ts'
 import { ErrorCode } from '../../base/error-code.ts'
-import type { ActorId, MemberId, Offset, PartitionIndex, ThreadIndex, TopicId } from '../../base/ids.ts'
+import type { ActorId, Offset, PartitionIndex, ThreadIndex, TopicId } from '../../base/ids.ts'
 import {
   BatchFault, baseSequenceOf, isControl, isTransactional, lastOffsetDeltaOf, maxTimestampOf, producerEpochOf, producerIdOf,
   recordCountOf, validateBatch
 } from '../../record/record-batch.ts'
 import type { Actor, Outbox } from '../../runtime/actor.ts'
 import type { Replica, ReplicaMessage, ReplicaOwner } from '../replica.ts'
+import { Announcements } from './announcements.ts'
 import { Deletions } from './deletions.ts'
-import { DoubtedFetches } from './doubted-fetches.ts'
+import { DoubtedRefusals, type Refused } from './doubted-refusals.ts'
 import { FetchWaiters } from './fetch-waiters.ts'
+import { HeldRequests } from './held-requests.ts'
 import type {
   Append, Fetch, PartitionAssigned, PartitionConfig, PartitionConfigured, PartitionRequest, TransferLeader, Unwatch
 } from './messages.ts'
@@ -29,9 +31,7 @@ import { WaitingAppends } from './waiting-appends.ts'
 
 /** Fetches that may wait at one partition. */
 const fetchWaitersMax = 10_000
-const doubtedFetchesMax = 1000
-/** Of an election that goes well, many times. */
-const handOverMsMax = 1000
+const doubtedMax = 1000
 /** While a partition is written to: checkpoints, and the syncs of `interval`. */
 const upkeepMs = 1000
 const retentionCheckMs = 30_000
@@ -104,18 +104,11 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   readonly #waiting = new WaitingAppends()
   readonly #waitingOwn = new WaitingAppends()
   readonly #watching = new FetchWaiters(fetchWaitersMax)
-  readonly #doubted: DoubtedFetches
+  readonly #doubted: DoubtedRefusals
+  readonly #held: HeldRequests
+  readonly #announcements: Announcements
   #answeredTo: Offset
   #leads = false
-  /** What the controller was told last. */
-  #announced = ''
-  #announcedTerm = 0
-  #announcedVersion = -1
-  /** Of the newest assignment. */
-  #generation = -1
-  /** Requests while it is about to be decided who leads: before the first election of a replica that is alone, and while it hands over. */
-  #held: PartitionRequest[] | undefined
-  #heldUntil = Infinity
   #refusing = false
   #upkeepSet = false
   /** Something was appended since the last upkeep. */
@@ -145,11 +138,12 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     this.#configOf = options.configOf
     this.#answeredTo = options.replica.highWatermark
     this.#reads = new Reads(options.replica)
-    this.#doubted = new DoubtedFetches(options.replica, doubtedFetchesMax)
+    this.#doubted = new DoubtedRefusals(options.replica, doubtedMax)
+    this.#held = new HeldRequests(options.replica.electsItself)
+    this.#announcements = new Announcements(options)
     this.#deletions = new Deletions(options.replica, options.state.starts)
     this.#snapshotVersion = options.replica.state.configurations.version
     this.#endSeen = options.replica.log.logEndOffset
-    if (options.replica.electsItself) this.#held = []
     options.replica.own(this)
   }
 
@@ -160,8 +154,8 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   }
 
   receive (message: PartitionMessage, out: Outbox, now: number): void {
-    if (this.#held !== undefined && 'replyTo' in message) {
-      this.#hold(message)
+    if (this.#held.holds && 'replyTo' in message) {
+      this.#held.add(message)
       return
     }
     switch (message.kind) {
@@ -171,7 +165,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
       case 'list-offset': this.#reads.listOffset(message, out); break
       case 'epoch-end': this.#reads.epochEnd(message, out); break
       case 'delete-records': this.#deletions.request(message, this.#writeProblem(), out); break
-      case 'announce-leader': this.#announce(out, true); break
+      case 'announce-leader': if (this.#replica.role === 'leader') this.#announcements.tell(true, out); break
       case 'partition-assigned': this.#assign(message as PartitionAssigned, out); break
       case 'partition-configured': this.#configure((message as PartitionConfigured).config, out); break
       case 'transfer-leader': this.#handOver(message as TransferLeader, out, now); break
@@ -182,7 +176,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   }
 
   idle (): boolean {
-    return this.#waiting.count === 0 && this.#waitingOwn.count === 0 && this.#replica.log.pendingBytes === 0
+    return this.#waiting.count + this.#waitingOwn.count + this.#held.count + this.#doubted.count === 0 && this.#replica.log.pendingBytes === 0
   }
 
   async close (): Promise<void> {
@@ -192,30 +186,21 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     await this.#replica.close(this.#replica.log.pendingBytes === 0)
   }
 
-  #hold (request: PartitionRequest): void {
-    // A batch is borrowed: the copy that an early one costs. The credit of the edges bounds how many there are.
-    this.#held!.push(request.kind === 'append' ? { ...request, records: new Uint8Array(request.records) } : request)
-  }
-
   /** Who leads is decided, or the wait was too long: what waited for that is handled now. */
   #release (out: Outbox, now: number): void {
-    const held = this.#held!
-    this.#held = undefined
-    this.#heldUntil = Infinity
+    const held = this.#held.release()
     this.#advance(out, false)
     for (const request of held) this.receive(request, out, now)
   }
 
   /** Whoever were sent away now would find nobody else who leads yet: requests wait until somebody does. */
   #handOver ({ to }: TransferLeader, out: Outbox, now: number): void {
-    if (!this.#replica.transfer(to, out)) return
-    this.#held ??= []
-    this.#heldUntil = now + handOverMsMax
+    if (this.#replica.transfer(to, out)) this.#held.begin(now)
   }
 
   #handleReplica (message: ReplicaMessage, out: Outbox, now: number): void {
     const event = this.#replica.receive(message, out)
-    if (this.#held !== undefined && (!this.#replica.undecided || message.kind === 'undeliverable' || now > this.#heldUntil)) this.#release(out, now)
+    if (this.#held.holds && (!this.#replica.undecided || message.kind === 'undeliverable' || this.#held.isOver(now))) this.#release(out, now)
     if (event === 'cut') {
       if (!this.#refusing) this.#metrics.refusing(String(this.#replica.log.refusal), this.#replica.log.failure)
       this.#refusing = true
@@ -260,8 +245,12 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
         else this.#waiting.push(log.logEndOffset, check.baseOffset, replyTo, correlation)
         return
       }
+      if (check.kind === 'old-epoch') {
+        this.#answerAppend(out, replyTo, correlation, ErrorCode.INVALID_PRODUCER_EPOCH, -1)
+        return
+      }
       if (check.kind !== 'next') {
-        this.#answerAppend(out, replyTo, correlation, check.kind === 'old-epoch' ? ErrorCode.INVALID_PRODUCER_EPOCH : ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, -1)
+        this.#refuse({ kind: 'append', replyTo, correlation }, out)
         return
       }
     }
@@ -326,8 +315,19 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     this.#follow(fetch.replyTo, out, now)
     const waits = this.#replica.highWatermark <= fetch.beyond && this.#reads.fetchProblem(fetch) === ErrorCode.NONE
     if (waits && this.#watching.add(fetch)) return
-    if (this.#reads.isDoubtful(fetch) && this.#doubted.add(fetch, out)) return
-    this.#reads.answerFetch(fetch, out)
+    if (this.#reads.isBeyond(fetch)) this.#refuse(fetch, out)
+    else this.#reads.answerFetch(fetch, out)
+  }
+
+  /** What the client takes for final is said once others have confirmed that this leads; who is alone knows it. */
+  #refuse (refused: Refused, out: Outbox): void {
+    const { isAlone } = this.#replica
+    if (isAlone || !this.#doubted.add(refused, out)) this.#answerRefused(refused, isAlone, out)
+  }
+
+  #answerRefused (refused: Refused, confirmed: boolean, out: Outbox): void {
+    if (refused.kind === 'fetch') this.#reads.answerFetch(refused, out, confirmed)
+    else this.#answerAppend(out, refused.replyTo, refused.correlation, confirmed ? ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER : ErrorCode.NOT_LEADER_OR_FOLLOWER, -1)
   }
 
   #unwatch ({ replyTo, correlation }: Unwatch): void {
@@ -337,8 +337,8 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
 
   /** Who shall hold the partition. A leader goes there by itself; one that is not newer than the last is late. */
   #assign ({ voters, generation }: PartitionAssigned, out: Outbox): void {
-    if (generation <= this.#generation) return
-    this.#generation = generation
+    if (generation <= this.#announcements.generation) return
+    this.#announcements.generation = generation
     this.#replica.setTarget(voters, [], out)
     this.#advance(out, true)
   }
@@ -357,16 +357,16 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     const { highWatermark, role, term } = this.#replica
     const leads = role === 'leader'
     // While it hands over, whose batches are under way is told with the others: when it is known who leads.
-    if (this.#leads && !leads && this.#held !== undefined) return
-    if (this.#leads && (!leads || term !== this.#announcedTerm)) this.#failWaiting(out)
+    if (this.#leads && !leads && this.#held.holds) return
+    if (this.#leads && (!leads || term !== this.#announcements.term)) this.#failWaiting(out)
     if (leads !== this.#leads) this.#metrics.leading(leads)
     this.#leads = leads
     const { configurations } = this.#replica.state
-    if (leads && (look || term !== this.#announcedTerm || configurations.version !== this.#announcedVersion)) this.#announce(out, false)
+    if (leads && (look || this.#announcements.isDue)) this.#announcements.tell(false, out)
     // Who is in the group must outlive the batch that says it: retention may take that.
     if (configurations.version !== this.#snapshotVersion) this.#takeSnapshot()
     if (leads) this.#acknowledge(out)
-    if (leads) for (const fetch of this.#doubted.takeConfirmed()) this.#reads.answerFetch(fetch, out, true)
+    if (leads) for (const refused of this.#doubted.takeConfirmed()) this.#answerRefused(refused, true, out)
     this.#deletions.move(out)
     if (leads) this.#deletions.share(out)
     this.#watchLog(out)
@@ -396,33 +396,9 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
     const fail = (replyTo: ActorId, correlation: number): void => this.#answerAppend(out, replyTo, correlation, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1)
     this.#waiting.take(Infinity, fail)
     this.#waitingOwn.take(Infinity, fail)
-    for (const fetch of [...this.#watching.takeAll(), ...this.#doubted.takeAll()]) this.#reads.answerFetch(fetch, out)
+    for (const fetch of this.#watching.takeAll()) this.#reads.answerFetch(fetch, out)
+    for (const refused of this.#doubted.takeAll()) this.#answerRefused(refused, false, out)
     this.#deletions.fail(out)
-  }
-
-  /** Tells the controller who leads, and how the group is: once in each term, and when that changes. */
-  #announce (out: Outbox, again: boolean): void {
-    const replica = this.#replica
-    if (replica.role !== 'leader') return
-    this.#announcedTerm = replica.term
-    this.#announcedVersion = replica.state.configurations.version
-    const inSync: readonly MemberId[] = replica.inSync()
-    const { voters } = replica.committedConfiguration
-    const joint = !replica.settled
-    const announced = `${replica.term} ${inSync.join()} ${voters.join()} ${joint} ${this.#generation}`
-    if (!again && announced === this.#announced) return
-    this.#announced = announced
-    out.tell(this.#controller, {
-      kind: 'leader-elected',
-      topicId: this.#topicId,
-      partition: this.#partition,
-      term: replica.term,
-      leader: replica.self,
-      inSync,
-      voters,
-      joint,
-      generation: this.#generation
-    } as Message)
   }
 
   /** Whatever made the log longer, clients or Raft, is to be looked after; so is what waits for the disk to do better. */

@@ -33,22 +33,21 @@ export class Reads {
     return this.#epochProblem(leaderEpoch)
   }
 
-  /** Only a leader whom others confirm may say that this is beyond the log's end. */
-  isDoubtful (fetch: Fetch): boolean {
-    const { role, established, isAlone, log } = this.#replica
-    return fetch.offset > log.logEndOffset && role === 'leader' && established && !isAlone &&
-      this.fetchProblem(fetch) === ErrorCode.NONE && this.#diverging(fetch) === null
+  /** The fetch is for a leader, and beyond the log's end. */
+  isBeyond (fetch: Fetch): boolean {
+    const { readable, log } = this.#replica
+    return fetch.offset > log.logEndOffset && readable && this.fetchProblem(fetch) === ErrorCode.NONE && this.#diverging(fetch) === null
   }
 
-  /** @param confirmed  since the fetch came a majority said that this leads */
+  /** @param confirmed  this leads: nobody else can, or a majority has said so since the fetch came */
   answerFetch (fetch: Fetch, out: Outbox, confirmed = false): void {
-    const { log, highWatermark, readable, isAlone } = this.#replica
+    const { log, highWatermark, readable } = this.#replica
     const { replyTo, correlation, offset, bytesMax } = fetch
     let errorCode = this.fetchProblem(fetch)
     const diverging = errorCode === ErrorCode.NONE ? this.#diverging(fetch) : null
     // Clients begin anew somewhere else when they are told this. Who may be behind its reader, a follower or a leader that perhaps has
     // a successor, has nothing for it instead.
-    const beyond = readable && offset > log.logEndOffset && (confirmed || isAlone)
+    const beyond = readable && offset > log.logEndOffset && confirmed
     const outside = offset < log.logStartOffset || beyond
     if (errorCode === ErrorCode.NONE && diverging === null && outside) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
     // Above the high watermark nothing is shown, also while a new leader does not know yet how far that is.

@@ -104,7 +104,10 @@ t.test('a repeated batch is stored once, and answered when the first is committe
   t.same([first, again, third].map(correlation => cluster.answer(leader, correlation)).map(({ errorCode, baseOffset }) => [errorCode, baseOffset]), [[0, 0], [0, 0], [0, 0]])
   t.match(cluster.answer(leader, cluster.produce(leader, ['a', 'b'], batch)), { errorCode: 0, baseOffset: 0 }, 'from now on at once')
   t.equal(leader.log.logEndOffset, 2)
-  t.equal(cluster.answer(leader, cluster.produce(leader, ['x'], { ...batch, baseSequence: 9 })).errorCode, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+  const ahead = cluster.produce(leader, ['x'], { ...batch, baseSequence: 9 })
+  t.equal(cluster.answer(leader, ahead), undefined, 'what is final is not said before it has asked the others')
+  await cluster.until(() => cluster.answer(leader, ahead) !== undefined, 'others said that it leads')
+  t.equal(cluster.answer(leader, ahead).errorCode, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
   await done(cluster)
 })
 
@@ -399,6 +402,21 @@ t.test('beyond the log\'s end: a leader says so once others confirm that it lead
   await cluster.until(() => cluster.answer(leader, lost) !== undefined, 'it has noticed')
   t.equal(cluster.answer(leader, lost).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
   t.equal(cluster.answer(leader, gone), undefined, 'nobody waits for this one')
+  await done(cluster)
+})
+
+t.test('a producer goes on with the successor: the deposed leader, which misses a batch of it, does not call the next one out of order', async t => {
+  const { cluster, leader, one, other } = await setUp()
+  const batch = { producerId: 7, producerEpoch: 0, baseSequence: 0 }
+  cutOff(cluster, leader)
+  await cluster.until(() => [one, other].some(({ replica }) => replica.canAppend), 'a successor')
+  const successor = [one, other].find(({ replica }) => replica.canAppend)!
+  const first = cluster.produce(successor, ['a'], batch)
+  await cluster.until(() => cluster.answer(successor, first)?.errorCode === 0, 'it takes the first')
+  t.equal(leader.replica.role, 'leader', 'its clock stood still')
+  const second = cluster.produce(leader, ['b'], { ...batch, baseSequence: 1 })
+  await cluster.until(() => cluster.answer(leader, second) !== undefined, 'it has noticed')
+  t.equal(cluster.answer(leader, second).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
   await done(cluster)
 })
 

@@ -6,7 +6,10 @@ import type { MemberId, Offset } from '../../../src/base/ids.ts'
 import type { Configuration } from '../../../src/raft/configuration.ts'
 import { configurationBatch, leaderChangeBatch, logStartBatch } from '../../../src/record/control-record.ts'
 import { baseOffsetOf, stamp } from '../../../src/record/record-batch.ts'
+import { seededChance } from '../../../src/base/prng.ts'
+import { FaultyDisk } from '../../../src/log/faulty-disk.ts'
 import { buildBatch } from '../../../src/record/records.ts'
+import { LogHost } from '../../log/kit.ts'
 
 // A busy machine is no failure.
 t.setTimeout(120_000)
@@ -102,4 +105,35 @@ t.test('batches that alone say who is in the group are needed, those that a snap
   t.same([0, 5, 6, 9, 10].map(offset => state.neededFrom(offset as Offset)), [5, 5, 9, 9, Infinity])
   state.configurations.commit(10 as Offset)
   t.same([0, 9, 10].map(offset => state.neededFrom(offset as Offset)), [9, 9, Infinity])
+})
+
+/** Opens the group's log, and gives it back. @returns what it says of the group */
+async function opened (disk: FaultyDisk, initial: Configuration): Promise<GroupState> {
+  const state = new GroupState(initial, new Notes())
+  const host = await LogHost.open({ directory: '/log', disk, config: { flush: 'always' }, replay: state.replay() })
+  await host.log.close()
+  return state
+}
+
+t.test('who is in a group when its log is made holds, whatever a later start is told', async t => {
+  const disk = new FaultyDisk()
+  await opened(disk, group([]))
+  t.same((await opened(disk, group([1]))).configurations.current, group([]))
+  await disk.removeFolder('/log')
+  t.same((await opened(disk, group([1]))).configurations.current, group([1]), 'a new log, a new group')
+})
+
+t.test('a crash while the log is made leaves no log, or one that knows its group', async t => {
+  const seen = new Set<boolean>()
+  for (let operations = 0; operations < 40; operations++) {
+    const disk = new FaultyDisk({ chance: seededChance(operations) })
+    let left = operations
+    disk.fault = () => --left < 0 ? 'EIO' : undefined
+    await opened(disk, group([])).catch(() => {})
+    const after = disk.crash()
+    const isThere = (await after.list('/log')).some(name => name.endsWith('.log'))
+    seen.add(isThere)
+    t.same((await opened(after, group([1]))).configurations.current, isThere ? group([]) : group([1]), `after ${operations} operations`)
+  }
+  t.same([...seen].sort(), [false, true], 'both were seen')
 })
