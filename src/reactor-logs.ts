@@ -80,6 +80,11 @@ export class ReactorLogs {
     return { how, recovered: { run: () => { recovered().catch(error => logger.warn({ topicId, partition, error }, 'the note that a log lost something could not be removed')) } } }
   }
 
+  /** Notes durably that a log lacks what its replica is to know; before that log is made. */
+  async noteLost (topicId: string, partition: number): Promise<void> {
+    await this.#note(topicId, partition, 'lost')
+  }
+
   /** Notes durably that a log may have lost something: the next start of the broker would not know it by itself. */
   async noteUnsure (topicId: string, partition: number): Promise<void> {
     await this.#note(topicId, partition, 'unsure')

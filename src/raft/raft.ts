@@ -165,7 +165,8 @@ export class Raft {
     if (message.kind === 'pre-vote') return this.#answerPreVote(message)
     if (message.kind === 'vote' && this.#hearsFromLeader && !message.transfer && message.from !== this.leader) return
     if (message.term < this.term) return this.#refuseOldTerm(message)
-    if (message.kind !== 'heartbeat') this.wake()
+    // A follower that sleeps is woken by its leader alone, or by a newer term: by a late vote it would wait for heartbeats that a leader asleep does not send.
+    if (this.#leading !== undefined) this.wake()
     const tentative = message.kind === 'pre-voted' && message.granted
     if (message.term > this.term && !tentative) {
       // The vote is saved together with the term: one write.

@@ -208,6 +208,23 @@ t.test('the word to sleep gets lost: who stays awake wakes the leader, and all i
   t.equal(group.at(1).raft.role, 'leader')
 })
 
+t.test('late votes do not wake a follower: the leader sleeps, and would not tell it that it leads', async t => {
+  const group = led()
+  group.at(3).crash()
+  for (const one of [1, 2]) group.at(one).raft.peerStatus(id(3), false)
+  group.run(12)
+  const { term } = group.at(1).raft
+  const late = { from: id(3), to: id(2), term }
+  group.at(2).step({ ...late, kind: 'pre-voted', granted: false })
+  group.at(2).step({ ...late, kind: 'pre-voted', term: term + 1 as Term, granted: true })
+  group.at(2).step({ ...late, kind: 'voted', granted: false })
+  group.at(2).step({ ...late, kind: 'vote', lastTerm: term, endOffset: 1 as Offset, transfer: false })
+  group.run(60)
+  t.same(sleepers(group).filter(one => one !== 3), [1, 2])
+  t.equal(group.at(1).raft.role, 'leader')
+  t.equal(group.at(1).raft.term, term)
+})
+
 t.test('a group sleeps though a member is gone, and wakes when it is back', async t => {
   const group = led()
   group.at(3).crash()
