@@ -56,8 +56,7 @@ export class PartitionFactory {
     const config = configOf(spec.config)
     // Who comes later learns the group's history from its beginning. On the way it passes configurations that are long over, perhaps with
     // itself in them, from before it left: by these it must neither vote nor lead.
-    const founds = spec.initial.includes(context.init.membership.member)
-    if (!founds && !await logs.exists(topicId, partition)) await logs.noteLost(topicId, partition)
+    if (spec.initial.length === 0 && !await logs.exists(topicId, partition)) await logs.noteLost(topicId, partition)
     let opened = await logs.open(topicId, partition, config, state.replay())
     const hasOthers = spec.voters.some(voter => voter !== context.init.membership.member)
     if (opened.state === 'damaged' && hasOthers) {

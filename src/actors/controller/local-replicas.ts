@@ -299,9 +299,9 @@ export function groupOf (topicId: TopicId, partition: number): GroupKey {
   return `${topicId}-${partition}` as GroupKey
 }
 
-/** Who votes as far as an empty log of this member knows. One that has left before begins as a stranger: it has forgotten what it once acknowledged. */
+/** Who votes as far as an empty log of this member knows. Who comes later, or comes back, begins as a stranger: what it knows of the group it learns from it. */
 function initialFor (self: MemberId, { initial, departed }: Assignment): readonly MemberId[] {
-  return departed.includes(self) ? initial.filter(member => member !== self) : initial
+  return initial.includes(self) && !departed.includes(self) ? initial : []
 }
 
 function add (sets: Map<TopicId, Set<number>>, topicId: TopicId, partition: number): void {

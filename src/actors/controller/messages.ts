@@ -468,7 +468,7 @@ export interface PartitionSpec {
   readonly topic: string
   readonly partition: PartitionIndex
   readonly config: Readonly<Record<string, string>>
-  /** Who votes while the log of the partition does not say otherwise. A replica that came later, or comes back, is not among them. */
+  /** Who votes while the log of the partition does not say otherwise. Empty: this replica comes later, or comes back. */
   readonly initial: readonly MemberId[]
   /** Who was to vote when the replica was placed. A spec is kept for restarts: who is to vote now comes with `partition-assigned`. */
   readonly voters: readonly MemberId[]

@@ -33,6 +33,8 @@ export class FakeGroups {
     const key = `${topicId}-${partition}`
     let group = this.#groups.get(key)
     if (group === undefined) this.#groups.set(key, group = { topicId, partition, voters: initial, term: 0, leader: 0 as MemberId, target: undefined, transferTo: 0 as MemberId, frozen: false })
+    // Who comes later may be placed first; it does not know who founded the group.
+    if (group.term === 0 && group.voters.length === 0) group.voters = initial
     return group
   }
 
