@@ -67,7 +67,13 @@ const linesMax = 500
 const sources = globSync('src/**/*.ts').map(path => path.replaceAll('\\', '/')).sort()
 const text = new Map(sources.map(path => [path, readFileSync(path, 'utf8')]))
 
-interface Import { readonly line: number, readonly target: string }
+interface Import {
+  readonly line: number
+  readonly target: string
+  /** Types are gone when the program runs; what is imported late is loaded by who needs it. */
+  readonly isType: boolean
+  readonly isLate: boolean
+}
 
 function importsOf (path: string): Import[] {
   const pattern = /(?:^|\n)(?:import|export)\b[^'"`;]*?\bfrom\s*'([^']+)'|(?:^|\n)import\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|[`'](\.\/[\w/-]+)(?:\.ts'|\$\{)|\bentryUrl\('([\w-]+)'\)/g
@@ -75,7 +81,9 @@ function importsOf (path: string): Import[] {
   return [...content.matchAll(pattern)].map(match => ({
     line: content.slice(0, match.index + match[0].length).split('\n').length,
     // The last two name the module of a thread without its ending, which depends on whether the code was built.
-    target: match[1] ?? match[2] ?? match[3] ?? (match[4] === undefined ? `./${match[5]}.ts` : `${match[4]}.ts`)
+    target: match[1] ?? match[2] ?? match[3] ?? (match[4] === undefined ? `./${match[5]}.ts` : `${match[4]}.ts`),
+    isType: /^\s*(import|export) type\b/.test(match[0]),
+    isLate: match[1] === undefined && match[2] === undefined
   }))
 }
 
@@ -127,6 +135,21 @@ t.test('every package and builtin stays in its home', async t => {
     }
   }
   for (const name of Object.keys(dependencies)) t.ok(used.has(name), `dependency ${name} is used`)
+})
+
+t.test('a broker loads nothing that only clients use', async t => {
+  const reached = new Set<string>()
+  const waiting = ['src/cli/program.ts', 'src/broker.ts', 'src/reactor.ts']
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (reached.has(path)) continue
+    reached.add(path)
+    for (const { line, target, isType, isLate } of importsOf(path)) {
+      if (isType || isLate) continue
+      if (target.startsWith('.')) waiting.push(resolved(path, target))
+      else if (['@platformatic/kafka', 'cli-progress', 'cli-table3'].includes(packageOf(target))) t.fail(`${path}:${line} imports ${target}`)
+    }
+  }
+  t.ok(reached.size > 100)
 })
 
 t.test('no source file is unused', async t => {

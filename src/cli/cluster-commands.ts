@@ -12,7 +12,8 @@ export interface ClusterFlags extends ClientFlags {
   readonly to?: string
   readonly dryRun?: boolean
   readonly wait?: boolean
-  readonly waitTimeout?: string
+  /** Of the commands that can wait. */
+  readonly waitTimeout: string
   readonly undo?: boolean
   readonly cancel?: boolean
 }

@@ -2,7 +2,6 @@
 import type { Command } from 'commander'
 import { addConnectionFlags, type Session, withSession } from './client-session.ts'
 import type { ClusterFlags } from './cluster-commands.ts'
-import { waitTimeoutDefault } from './wait.ts'
 import { programName } from './version.ts'
 
 type Commands = typeof import('./cluster-commands.ts')
@@ -35,5 +34,5 @@ function waits (command: Command): Command {
   return command
     .option('--dry-run', 'only show what would move')
     .option('--wait', 'until all is there, with a progress bar')
-    .option('--wait-timeout <duration>', `longest wait (default: ${waitTimeoutDefault})`)
+    .option('--wait-timeout <duration>', 'longest wait', '1h')
 }

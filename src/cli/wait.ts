@@ -7,10 +7,9 @@ import { retrying } from '../client/cluster.ts'
 import { CliError, exitCode } from './failure.ts'
 
 const pollMs = 500
-export const waitTimeoutDefault = '1h'
 
 export interface WaitOptions {
-  readonly waitTimeout?: string
+  readonly waitTimeout: string
   /** Within this somebody must answer. */
   readonly timeoutMs: number
 }
@@ -21,7 +20,7 @@ export interface WaitOptions {
  * @param total  what `left` says when nothing is done yet; 0: what it says first
  * @throws CliError  the time is up; the cluster goes on all the same
  */
-export async function waitUntilNone (left: () => Promise<number>, { waitTimeout = waitTimeoutDefault, timeoutMs }: WaitOptions, total = 0): Promise<void> {
+export async function waitUntilNone (left: () => Promise<number>, { waitTimeout, timeoutMs }: WaitOptions, total = 0): Promise<void> {
   const waitMs = parseDuration(waitTimeout)
   if (waitMs === undefined) throw new CliError(`--wait-timeout: ${JSON.stringify(waitTimeout)} is not allowed; allowed: a duration such as 30s, 10m or 1h`, exitCode.usage)
   const deadlineMs = systemClock.monotonicMs() + waitMs
