@@ -88,6 +88,8 @@ class Reactor {
   readonly #logs: ReactorLogs
   readonly #replicas: Replicas
   readonly #partitions: PartitionFactory
+  /** Of all threads. */
+  readonly #total: (metric: Metric) => number
   #network: Network | undefined
   #listener: { close (): void } | undefined
   /** On the one thread that runs it. */
@@ -104,6 +106,8 @@ class Reactor {
     this.#ports = ports
     this.#config = config
     this.#metrics = new MetricRow(init.metrics, 1 + thread)
+    const rows = metricRows(init.metrics)
+    this.#total = metric => rows.reduce((sum, row) => sum + row.at(metric), 0)
     this.#logger = ports.log.logger
     this.#reader = new SegmentReader({ disk, clock, bufferBytesMax: Math.floor(config.performanceReadCacheBytes / threads) })
     this.#scans = new Scans({
@@ -135,6 +139,7 @@ class Reactor {
   program (): RunningProgram {
     const endWatch = watchLoop(this.#ports, this.#context.system, this.#metrics, () => {
       this.#metrics.set(metrics.openFiles, this.#reader.openFiles)
+      this.#metrics.set(metrics.logBytes, this.#scans.logBytes)
       this.#metrics.set(metrics.groupMembers, this.#groups?.memberCount ?? 0)
     })
     return {
@@ -165,8 +170,7 @@ class Reactor {
   #makeNetwork (context: ActorContext): Actor {
     const { init, system, threads } = this.#context
     const config = this.#config
-    const rows = metricRows(init.metrics)
-    const total = (metric: Metric): number => rows.reduce((sum, row) => sum + row.at(metric), 0)
+    const total = this.#total
     const http = this.#ports.http({
       health: () => {
         const quarantinedPartitions = total(metrics.quarantinedPartitions)
@@ -360,7 +364,7 @@ class Reactor {
       controllerVoters: config.controllerVoters,
       partitionsMax,
       timing: { ...controllerTiming, sessionMs: config.brokerSessionMs },
-      usedBytes: () => 0,
+      usedBytes: () => this.#total(metrics.logBytes),
       note: (fields, text) => this.#logger.info(fields, text)
     })
     opening = false

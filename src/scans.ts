@@ -62,6 +62,11 @@ export class Scans {
     if (at >= 0) this.#scrubbed.splice(at, 1)
   }
 
+  /** Of all logs. */
+  get logBytes (): number {
+    return this.#scrubbed.reduce((bytes, { log }) => bytes + log.bytes, 0)
+  }
+
   async close (): Promise<void> {
     this.#endRounds()
     await this.#stepping

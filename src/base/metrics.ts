@@ -84,6 +84,7 @@ export const metrics = {
   syncSeconds: histogram('sync_seconds', 'Time of one write with its sync', latencySeconds),
   fetchedMemoryBytes: counter('fetched_memory_bytes_total', 'Bytes of fetches answered from the tail in memory'),
   fetchedFileBytes: counter('fetched_file_bytes_total', 'Bytes of fetches read from segment files'),
+  logBytes: gauge('log_bytes', 'Bytes of the logs of all partitions here', { perThread: true }),
   openFiles: gauge('open_files', 'Segment and index files open'),
   damagedSegments: counter('damaged_segments_total', 'Closed segments found damaged on disk'),
   refusingPartitions: gauge('refusing_partitions', 'Partitions that take no writes because their disk is full or fails'),

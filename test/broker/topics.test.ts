@@ -1,4 +1,5 @@
 /** Topics, offsets by time, and the pages of a running broker. */
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { ErrorCode } from '../../src/base/error-code.ts'
 import { apiVersions } from '../../src/protocol/apis/api-versions.ts'
@@ -139,6 +140,9 @@ t.test('pages on the same port', async t => {
   const [found, metrics] = await page('/metrics')
   t.equal(found, 200)
   t.match(metrics, /^ringmq_appended_records_total\S* 6$/m, 'counts of all threads together')
+  // Measured once a second.
+  for (let left = 100; left > 0 && !/^ringmq_log_bytes [1-9]/m.test((await page('/metrics'))[1]); left--) await setTimeout(100)
+  t.match((await page('/metrics'))[1], /^ringmq_log_bytes [1-9]/m, 'what the logs hold')
   const [, status] = await page('/cluster/status')
   t.match(JSON.parse(status), { topics: [{ name: 'orders', id: topicId, partitions: [{ index: 0, leader: 1 }, { index: 1, leader: 1 }] }] })
   t.equal((await page('/nothing'))[0], 404)

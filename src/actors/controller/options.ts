@@ -59,7 +59,7 @@ export interface ControllerOptions {
   /** Partitions of all topics together. */
   readonly partitionsMax: number
   readonly timing: ControllerTiming
-  /** Bytes of all partitions here, for who places new ones; 0 where nobody counts. */
+  /** Bytes of all partitions here, for who places new ones. */
   readonly usedBytes: () => number
   /** Writes a log line. */
   readonly note: (fields: Readonly<Record<string, unknown>>, text: string) => void

@@ -41,6 +41,8 @@ export class BrokerNode {
   readonly topics = new Map<TopicId, TopicImage>()
   image: ClusterImage | undefined
   notes: string[] = []
+  /** Of its partitions. */
+  usedBytes = 0
   change: Parameters<typeof registration>[1]
   #correlation = 1
   #actorNext = partitionsFrom
@@ -88,7 +90,7 @@ export class BrokerNode {
       controllerVoters: 3,
       partitionsMax: 1000,
       timing,
-      usedBytes: () => 0,
+      usedBytes: () => this.usedBytes,
       note: (_fields, text) => { this.notes.push(text) }
     }
     const controller = new Controller(options)

@@ -51,6 +51,13 @@ t.test('a broker joins through any member, and gets its numbers once', async t =
   t.same(cluster.node(4).image, { ...cluster.node(1).image, self: 4 })
 })
 
+t.test('of brokers that hold as many partitions, the one with fewer bytes gets the next', async t => {
+  const cluster = Cluster.ready()
+  for (const [id, usedBytes] of [[1, 300], [2, 100], [3, 200]] as const) cluster.node(id).usedBytes = usedBytes
+  cluster.advance(3000)
+  t.same(['a', 'b', 'c', 'd'].map(name => imageOf(cluster, 1, create(cluster, name, 1, 1))[0]![1][0]), [2, 3, 1, 2])
+})
+
 t.test('what a stranger says is looked at first', async t => {
   const cluster = Cluster.ready()
   for (const body of [{}, { ...registration(4), name: '../x' }, { ...registration(4), port: -1 }, { ...registration(4), features: null }, { ...registration(4), host: 7 }]) {
