@@ -56,7 +56,8 @@ export class PartitionFactory {
     const config = configOf(spec.config)
     // Who comes later learns the group's history from its beginning. On the way it passes configurations that are long over, perhaps with
     // itself in them, from before it left: by these it must neither vote nor lead.
-    if (spec.initial.length === 0 && !await logs.exists(topicId, partition)) await logs.noteLost(topicId, partition)
+    const notes = logs.notes(topicId, partition)
+    if (spec.initial.length === 0 && !await logs.exists(topicId, partition)) await notes.write('surely')
     let opened = await logs.open(topicId, partition, config, state.replay())
     const hasOthers = spec.voters.some(voter => voter !== context.init.membership.member)
     if (opened.state === 'damaged' && hasOthers) {
@@ -73,7 +74,7 @@ export class PartitionFactory {
       logger.info({ topic, partition, bytes: opened.cutBytes }, 'cut what lay behind the last whole batch: space written ahead, or a write that was never acknowledged')
     }
     this.#add(1)
-    const replica = replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, await logs.lost(topicId, partition), hasOthers)
+    const replica = replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, { loss: await notes.read(), notes }, hasOthers)
     const actor = new Partition({
       topicId,
       partition,
@@ -95,7 +96,7 @@ export class PartitionFactory {
       scans.remove(opened.log)
       await close()
       // After a stop in order the broker as a whole has nothing to doubt any more.
-      if (replica.forgetful) await logs.noteUnsure(topicId, partition)
+      if (replica.forgetful) await notes.write('maybe')
     }
     return actor
   }

@@ -328,6 +328,7 @@ class Reactor {
       restore: () => {}
     })
     const metadataConfig: LogConfig = { ...logConfig(config, {}), flush: 'always', retentionMs: -1, retentionBytes: -1 }
+    const notes = this.#logs.notes(metadataTopicId, 0)
     let opened = await this.#logs.open(metadataTopicId, 0, metadataConfig, state.replay())
     if (opened.state === 'damaged' && membership.peers.length > 0) {
       this.#logger.error({ ...opened.damage }, 'the metadata log is damaged: it is given up, and comes again from the other brokers')
@@ -338,7 +339,7 @@ class Reactor {
     if (opened.state === 'damaged') throw new Unstartable(`the metadata log is damaged: ${opened.damage.reason}`)
     const ofThreads = <Id>(idOf: (thread: number) => Id): Id[] => Array.from({ length: threads }, (_, index) => idOf(index))
     const controller = new Controller({
-      replica: this.#replicas.make(metadataGroupKey, opened.log, state, await this.#logs.lost(metadataTopicId, 0)),
+      replica: this.#replicas.make(metadataGroupKey, opened.log, state, { loss: await notes.read(), notes }),
       placer: partitionPlacer(this.#context.placer, this.#logger, this.#logs),
       groups: groupsId(threads),
       edges: ofThreads(index => index as ActorId),

@@ -8,11 +8,11 @@ import type { GroupKey, MemberId, ThreadIndex } from './base/ids.ts'
 import { type MetricRow, metrics } from './base/metrics.ts'
 import type { Chance } from './base/prng.ts'
 import type { Log } from './log/log.ts'
+import type { Loss, LossNotes } from './log/loss-notes.ts'
 import type { ReadThrottle } from './log/read-throttle.ts'
 import type { SegmentReader } from './log/segment-reader.ts'
 import { peersId, votesId, type ReactorInit } from './places.ts'
 import type { RaftLimits } from './raft/raft.ts'
-import type { LostNote } from './reactor-logs.ts'
 
 /** On their way to one follower of one group. */
 const inflightBytesMax = 8 * 1024 * 1024
@@ -50,10 +50,10 @@ export class Replicas {
   }
 
   /**
-   * @param lost       the log here is not what it was, see {@link Raft}; and what to do when it is again
+   * @param loss       what is noted of the log here: that it is not what it was, see {@link Raft}
    * @param hasOthers  the controller means others to be in the group too
    */
-  make (group: GroupKey, log: Log, state: GroupState, lost?: LostNote, hasOthers = false): Replica {
+  make (group: GroupKey, log: Log, state: GroupState, { loss, notes }: { loss: Loss | undefined, notes: LossNotes }, hasOthers = false): Replica {
     const { init, thread, chance, reader, throttle, metrics: row } = this.#options
     return new Replica({
       log,
@@ -69,9 +69,8 @@ export class Replicas {
       readEntries: entriesReader(log.directory, reader, group === metadataGroupKey ? undefined : throttle),
       onElection: () => row.add(metrics.elections),
       hasOthers,
-      ...lost === undefined
-        ? { forgetful: init.forgetful && log.config.flush !== 'always' ? 'maybe' as const : undefined }
-        : { forgetful: lost.how, recovered: lost.recovered }
+      forgetful: loss ?? (init.forgetful && log.config.flush !== 'always' ? 'maybe' : undefined),
+      notes
     })
   }
 }

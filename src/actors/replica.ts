@@ -26,16 +26,10 @@ import type { GroupState } from './group-state.ts'
 import type { PeerStatus, RaftIn } from './peers/messages.ts'
 import { isSound, joined, type ReadEntries } from './replica-entries.ts'
 import { ReplicaLog } from './replica-log.ts'
+import { ReplicaVotes, type VotesAgain } from './replica-votes.ts'
 import type { VoteRead, VoteSaved } from './votes/messages.ts'
 
-const votesDeadlineMs = 10_000
-const votesRetryMs = 500
-/** Its own questions; its owner must not use these correlations. */
-const readVoteCorrelation = 0
-const saveVoteCorrelationsMax = 1 << 20
-
 interface RaftTick extends Message { readonly kind: 'raft-tick' }
-interface VotesAgain extends Message { readonly kind: 'votes-again' }
 interface EntriesLoaded extends Message {
   readonly kind: 'entries-loaded'
   readonly to: MemberId
@@ -44,7 +38,6 @@ interface EntriesLoaded extends Message {
   readonly batches: Uint8Array | undefined
 }
 const raftTick: RaftTick = { kind: 'raft-tick' }
-const votesAgain: VotesAgain = { kind: 'votes-again' }
 
 /** Messages that are the replica's own: its owner hands everything it does not know itself to {@link Replica.receive}. */
 export type ReplicaMessage = LogMessage | VoteRead | VoteSaved | TurnEnd | Undeliverable | RaftIn | PeerStatus | RaftTick | VotesAgain | EntriesLoaded
@@ -73,8 +66,8 @@ export interface ReplicaOptions {
   readonly forgetful?: 'maybe' | 'surely' | undefined
   /** The controller means others to be in the group too: a forgetful member that remembers none of them waits for their word. */
   readonly hasOthers?: boolean
-  /** Notes that this is over. */
-  readonly recovered?: Effect
+  /** Notes durably that this has begun, or is over: the next start would not know it by itself. */
+  readonly notes?: { readonly begun: Effect, readonly over: Effect }
 }
 
 /** Told of what a follower's log goes through; a leader's appends are its own. */
@@ -104,11 +97,7 @@ export class Replica {
   #ticking = false
   /** It has lost, or may have, what it once acknowledged, and does not hold it again yet. */
   forgetful: boolean
-  #correlation = 0
-  /** A timer is set after which the votes are asked again. */
-  #asksAgain = false
-  /** What is to be durable next, while it is not. */
-  #unsaved: { readonly term: Term, readonly vote: MemberId } | undefined
+  readonly #votes: ReplicaVotes
   #target: { readonly voters: readonly MemberId[], readonly learners: readonly MemberId[] } | undefined
   /** The term whose leadership was told the target. */
   #toldTerm = 0
@@ -125,6 +114,7 @@ export class Replica {
     this.self = options.self
     this.state = options.state
     this.forgetful = options.forgetful !== undefined
+    this.#votes = new ReplicaVotes(options.votes, options.group)
     this.#port = this.#makePort()
   }
 
@@ -209,7 +199,7 @@ export class Replica {
 
   /** Every start comes back as follower: leadership always takes a new term, made durable first. */
   start (out: Outbox): void {
-    out.ask(this.#options.votes, { kind: 'read-vote', replyTo: out.self, correlation: readVoteCorrelation, group: this.group } as never, votesDeadlineMs)
+    this.#votes.read(out)
   }
 
   /**
@@ -300,18 +290,18 @@ export class Replica {
         this.#loaded(message as EntriesLoaded)
         return 'none'
       case 'vote-read':
-        this.#begin(message as VoteRead)
+        if (this.#votes.wasRead()) this.#begin(message as VoteRead)
         return 'none'
-      case 'vote-saved':
-        this.#voteSaved(message as VoteSaved)
+      case 'vote-saved': {
+        const { term, vote } = message as VoteSaved
+        if (this.#votes.wasSaved(message as VoteSaved, this.#out)) this.#raft!.persisted(term, vote)
         return 'none'
+      }
       case 'votes-again':
-        this.#asksAgain = false
-        if (this.#raft === undefined) this.start(this.#out)
-        else if (this.#unsaved !== undefined) this.#save(this.#unsaved)
+        this.#votes.again(this.#out)
         return 'none'
       case 'undeliverable':
-        this.#notSaved((message as Undeliverable).correlation)
+        this.#votes.failed((message as Undeliverable).correlation, this.#out)
         return 'none'
       default:
         return this.#logMoved(message as LogMessage)
@@ -320,7 +310,6 @@ export class Replica {
 
   #begin ({ term, vote }: VoteRead): void {
     const { log, state } = this
-    if (this.#raft !== undefined) return
     const known = Math.max(term, log.lastTerm) as Term
     this.#durableEnd = log.durableEndOffset
     const alone = this.electsItself
@@ -340,28 +329,6 @@ export class Replica {
     if (alone) raft.campaign()
     // A new group's preferred leader, and who led last, need not wait to see whether somebody else does.
     else if (vote === this.self || (known === 0 && state.configurations.current.voters[0] === this.self)) raft.campaignSoon()
-  }
-
-  #voteSaved ({ correlation, term, vote, saved }: VoteSaved): void {
-    // Another than what is wanted now: it was asked for before that, or by an earlier life of this actor.
-    if (!saved || this.#unsaved?.term !== term || this.#unsaved.vote !== vote) return this.#notSaved(correlation)
-    this.#unsaved = undefined
-    this.#raft!.persisted(term, vote)
-  }
-
-  /** Only the newest question is asked again, and by one timer: so that there is one at a time however long it takes. */
-  #notSaved (correlation: number): void {
-    if (correlation !== this.#correlation || this.#asksAgain || (this.#raft !== undefined && this.#unsaved === undefined)) return
-    this.#asksAgain = true
-    this.#out.timer(votesRetryMs, votesAgain)
-  }
-
-  #save (state: { readonly term: Term, readonly vote: MemberId }): void {
-    this.#unsaved = state
-    this.#correlation = this.#correlation % saveVoteCorrelationsMax + 1
-    this.#out.ask(this.#options.votes, {
-      kind: 'save-vote', replyTo: this.#out.self, correlation: this.#correlation, group: this.group, ...state
-    } as never, votesDeadlineMs)
   }
 
   #step ({ message }: RaftIn): void {
@@ -386,6 +353,7 @@ export class Replica {
         if (this.log.durableEndOffset < this.#durableEnd && this.#raft?.isOnlyVoter === false) {
           this.forgetful = true
           this.#raft.forget()
+          this.#note('begun')
         }
         this.#wasCut()
         break
@@ -414,13 +382,18 @@ export class Replica {
     if (state !== undefined) raft?.wasReset()
   }
 
+  #note (what: 'begun' | 'over'): void {
+    const effect = this.#options.notes?.[what]
+    if (effect !== undefined) this.#out.effect(effect)
+  }
+
   /** After anything that may have moved something. */
   #settle (): void {
     const raft = this.#raft
     if (raft === undefined) return
     if (this.forgetful && !raft.forgetful) {
       this.forgetful = false
-      if (this.#options.recovered !== undefined) this.#out.effect(this.#options.recovered)
+      this.#note('over')
     }
     if (raft.highWatermark > this.log.highWatermark) this.log.advanceHighWatermark(raft.highWatermark)
     if (raft.leading !== undefined && this.#target !== undefined && this.#toldTerm !== raft.term) {
@@ -439,7 +412,7 @@ export class Replica {
       send: message => this.#out.tell(this.#options.peers, { kind: 'raft-out', group: this.group, message } as Message),
       persist: (term, vote) => {
         if (vote === this.self) this.#options.onElection()
-        this.#save({ term, vote })
+        this.#votes.save({ term, vote }, this.#out)
       },
       append: (batches, from) => this.#appendEntries(batches[0]!, from),
       appendLeaderChange: () => this.#appendControl(leaderChangeBatch(this.self, this.configuration.voters)),

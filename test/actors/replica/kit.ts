@@ -9,6 +9,7 @@ import { BlockPool } from '../../../src/log/block-pool.ts'
 import { FaultyDisk } from '../../../src/log/faulty-disk.ts'
 import { HardStateStore } from '../../../src/log/hard-state-store.ts'
 import { defaultLogConfig, Log, type LogConfig } from '../../../src/log/log.ts'
+import { LossNotes } from '../../../src/log/loss-notes.ts'
 import { ReadThrottle } from '../../../src/log/read-throttle.ts'
 import { SegmentReader } from '../../../src/log/segment-reader.ts'
 import { segmentPath } from '../../../src/log/segment.ts'
@@ -126,6 +127,7 @@ export class Node<State extends DerivedState = DerivedState> {
       const config = { ...defaultLogConfig, ...options.config }
       const opened = await Log.open({ directory, disk, pool, clock: scheduler.clock, config, bootId: `boot ${this.#boot}` }, groupState.replay())
       if (opened.state === 'damaged') throw new Error(opened.damage.reason)
+      const notes = new LossNotes(disk, directory, error => { this.crashes.push(error as Error) })
       const replica = new Replica({
         log: opened.log,
         state: groupState,
@@ -140,7 +142,8 @@ export class Node<State extends DerivedState = DerivedState> {
           this.loads++
           readEntries(plan, bytesMax, lags, done)
         },
-        forgetful: options.forgetful?.(this),
+        forgetful: options.forgetful?.(this) ?? await notes.read(),
+        notes,
         onElection: () => { this.elections++ },
         hasOthers: options.hasOthers ?? false
       })

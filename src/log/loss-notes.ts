@@ -1,0 +1,66 @@
+/**
+ * Notes that a log lost something that was acknowledged (`surely`), or may have (`maybe`), and was not made whole again by the other
+ * replicas yet. They are empty files beside the log's folder: what is removed with it would be forgotten too soon.
+ */
+import { dirname } from 'node:path'
+import type { Effect } from '../base/effect.ts'
+import type { Disk } from './disk.ts'
+
+export type Loss = 'surely' | 'maybe'
+
+const endings = { surely: 'lost', maybe: 'unsure' } as const
+
+export class LossNotes {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #onError: (error: unknown) => void
+  /** One change after the other: a note that is taken back must not come after that. */
+  #last: Promise<void> = Promise.resolve()
+
+  /**
+   * @param directory  the log's
+   * @param onError    a change that nobody waits for failed
+   */
+  constructor (disk: Disk, directory: string, onError: (error: unknown) => void) {
+    this.#disk = disk
+    this.#directory = directory
+    this.#onError = onError
+  }
+
+  async read (): Promise<Loss | undefined> {
+    for (const loss of ['surely', 'maybe'] as const) if (await this.#disk.stat(this.#path(loss)) !== undefined) return loss
+    return undefined
+  }
+
+  /** Durable when this returns. */
+  async write (loss: Loss): Promise<void> {
+    const file = await this.#disk.open(this.#path(loss), 'write')
+    await file.close()
+    await this.#disk.syncFolder(dirname(this.#directory))
+  }
+
+  /** Durable with the next sync of the folder. */
+  async remove (): Promise<void> {
+    await this.#disk.remove(this.#path('surely'))
+    await this.#disk.remove(this.#path('maybe'))
+  }
+
+  /** Something may be lost from now on. */
+  readonly begun: Effect = { run: () => this.#next(async () => await this.write('maybe')) }
+
+  /** The log is whole again. */
+  readonly over: Effect = {
+    run: () => this.#next(async () => {
+      await this.remove()
+      await this.#disk.syncFolder(dirname(this.#directory))
+    })
+  }
+
+  #next (change: () => Promise<void>): void {
+    this.#last = this.#last.then(change).catch(this.#onError)
+  }
+
+  #path (loss: Loss): string {
+    return `${this.#directory}.${endings[loss]}`
+  }
+}
