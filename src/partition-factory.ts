@@ -10,6 +10,7 @@ import type { Clock } from './base/clock.ts'
 import type { Effect } from './base/effect.ts'
 import type { GroupKey, ThreadIndex, TopicId } from './base/ids.ts'
 import type { Logger } from './base/logger.ts'
+import type { LossNotes } from './log/loss-notes.ts'
 import { MetricRow, metrics } from './base/metrics.ts'
 import { controllerId, partitionName, type ReactorInit } from './places.ts'
 import type { ReactorLogs } from './reactor-logs.ts'
@@ -59,8 +60,7 @@ export class PartitionFactory {
     const notes = logs.notes(topicId, partition)
     if (spec.initial.length === 0 && !await logs.exists(topicId, partition)) await notes.write('surely')
     let opened = await logs.open(topicId, partition, config, state.replay())
-    const hasOthers = spec.voters.some(voter => voter !== context.init.membership.member)
-    if (opened.state === 'damaged' && hasOthers) {
+    if (opened.state === 'damaged' && await this.#isHeldByOthers(spec, notes)) {
       logger.error({ topic, partition, ...opened.damage }, 'the log is damaged: it is given up, and comes again from the other replicas')
       await logs.giveUp(topicId, partition)
       opened = await logs.open(topicId, partition, config, state.replay())
@@ -74,7 +74,7 @@ export class PartitionFactory {
       logger.info({ topic, partition, bytes: opened.cutBytes }, 'cut what lay behind the last whole batch: space written ahead, or a write that was never acknowledged')
     }
     this.#add(1)
-    const replica = replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, { loss: await notes.read(), notes }, hasOthers)
+    const replica = replicas.make(`${topicId}-${partition}` as GroupKey, opened.log, state, { loss: await notes.read(), notes }, spec.voters)
     const actor = new Partition({
       topicId,
       partition,
@@ -97,8 +97,24 @@ export class PartitionFactory {
       await close()
       // After a stop in order the broker as a whole has nothing to doubt any more.
       if (replica.forgetful) await notes.write('maybe')
+      await notes.settled()
     }
     return actor
+  }
+
+  /**
+   * Whether others vote in the group of a damaged log: as the log knew it last, and not as the controller means it to be, which may be
+   * long before that has come about. Or nobody counts on this replica yet.
+   */
+  async #isHeldByOthers ({ topicId, partition }: PartitionSpec, notes: LossNotes): Promise<boolean> {
+    const { context, logs, replicas } = this.#options
+    if (await notes.read() === 'surely') return true
+    const snapshot = await logs.newestSnapshot(topicId, partition)
+    if (snapshot === undefined) return false
+    const state = replicas.state([], new PartitionState())
+    state.restore(snapshot)
+    const { voters, outgoing } = state.configurations.current
+    return [...voters, ...outgoing].some(voter => voter !== context.init.membership.member)
   }
 
   #metricsOf ({ topic, partition }: PartitionSpec): PartitionMetrics {

@@ -1,12 +1,15 @@
 /** The logs of a reactor thread: where they are, what they share (disk, append memory, scans, boot id), and how one is opened. */
 import { join } from 'node:path'
 import type { Clock } from './base/clock.ts'
+import type { Offset } from './base/ids.ts'
 import type { Logger } from './base/logger.ts'
 import { type MetricRow, metrics } from './base/metrics.ts'
 import { BlockPool } from './log/block-pool.ts'
 import type { Disk } from './log/disk.ts'
 import { Log, type LogConfig } from './log/log.ts'
+import { restartName } from './log/log-restart.ts'
 import { LossNotes } from './log/loss-notes.ts'
+import { ProducerSnapshots } from './log/producer-snapshot.ts'
 import { removeLogFolder } from './log/removal.ts'
 import type { Scans } from './scans.ts'
 
@@ -58,7 +61,8 @@ export class ReactorLogs {
   }
 
   async exists (topicId: string, partition: number): Promise<boolean> {
-    return (await this.#options.disk.list(this.directory(topicId, partition))).some(name => name.endsWith('.log'))
+    // One that is just to begin anew has no segment for a moment, and is there all the same.
+    return (await this.#options.disk.list(this.directory(topicId, partition))).some(name => name.endsWith('.log') || name === restartName)
   }
 
   notes (topicId: string, partition: number): LossNotes {
@@ -66,10 +70,21 @@ export class ReactorLogs {
     return new LossNotes(disk, this.directory(topicId, partition), error => logger.warn({ topicId, partition, error }, 'what a log may have lost could not be noted'))
   }
 
-  /** Gives a damaged log up: the next opening finds a new one. That it was lost is noted first, and durably. */
+  /** What the owner of a log, which must not be open, noted of its state last; undefined: nothing that is sound. */
+  async newestSnapshot (topicId: string, partition: number): Promise<Uint8Array | undefined> {
+    const snapshots = await ProducerSnapshots.open(this.#options.disk, this.directory(topicId, partition), Infinity as Offset)
+    return (await snapshots.newest())?.bytes
+  }
+
+  /** Gives a damaged log up: the next opening finds a new one. That it was lost is noted first, and durably; the old one is kept until the new one is whole. */
   async giveUp (topicId: string, partition: number): Promise<void> {
-    await this.notes(topicId, partition).write('surely')
-    await removeLogFolder(this.#options.disk, this.directory(topicId, partition))
+    const { disk } = this.#options
+    const notes = this.notes(topicId, partition)
+    await notes.write('surely')
+    // Of an earlier time, and not made whole since: what is damaged now was made from what others had by then.
+    await disk.removeFolder(notes.damagedDirectory)
+    await disk.rename(this.directory(topicId, partition), notes.damagedDirectory)
+    await disk.syncFolder(this.topicsDirectory)
   }
 
   /** Removes the files of a topic's partitions, which must not be open. */

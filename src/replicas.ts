@@ -51,9 +51,9 @@ export class Replicas {
 
   /**
    * @param loss       what is noted of the log here: that it is not what it was, see {@link Raft}
-   * @param hasOthers  the controller means others to be in the group too
+   * @param meant      who is to be in the group, as the controller means it
    */
-  make (group: GroupKey, log: Log, state: GroupState, { loss, notes }: { loss: Loss | undefined, notes: LossNotes }, hasOthers = false): Replica {
+  make (group: GroupKey, log: Log, state: GroupState, { loss, notes }: { loss: Loss | undefined, notes: LossNotes }, meant: readonly MemberId[] = []): Replica {
     const { init, thread, chance, reader, throttle, metrics: row } = this.#options
     return new Replica({
       log,
@@ -68,9 +68,10 @@ export class Replicas {
       // A broker that comes back can do nothing before it knows the metadata.
       readEntries: entriesReader(log.directory, reader, group === metadataGroupKey ? undefined : throttle),
       onElection: () => row.add(metrics.elections),
-      hasOthers,
+      meant,
       forgetful: loss ?? (init.forgetful && log.config.flush !== 'always' ? 'maybe' : undefined),
-      notes
+      notes,
+      noted: loss !== undefined
     })
   }
 }

@@ -15,6 +15,7 @@ import type { Effect, Message } from '../base/effect.ts'
 import type { ActorId, GroupKey, MemberId, Offset, Term } from '../base/ids.ts'
 import type { Chance } from '../base/prng.ts'
 import type { Log, LogEvent, LogMessage } from '../log/log.ts'
+import type { LossOver } from '../log/loss-notes.ts'
 import { type Configuration, isJoint, isOnlyVoter, membersOf, nobody } from '../raft/configuration.ts'
 import type { RaftPort } from '../raft/ports.ts'
 import type { Progress } from '../raft/progress.ts'
@@ -30,6 +31,7 @@ import { ReplicaVotes, type VotesAgain } from './replica-votes.ts'
 import type { VoteRead, VoteSaved } from './votes/messages.ts'
 
 interface RaftTick extends Message { readonly kind: 'raft-tick' }
+interface NoteAgain extends Message { readonly kind: 'note-again' }
 interface EntriesLoaded extends Message {
   readonly kind: 'entries-loaded'
   readonly to: MemberId
@@ -38,9 +40,11 @@ interface EntriesLoaded extends Message {
   readonly batches: Uint8Array | undefined
 }
 const raftTick: RaftTick = { kind: 'raft-tick' }
+const noteAgain: NoteAgain = { kind: 'note-again' }
+const noteRetryMs = 1000
 
 /** Messages that are the replica's own: its owner hands everything it does not know itself to {@link Replica.receive}. */
-export type ReplicaMessage = LogMessage | VoteRead | VoteSaved | TurnEnd | Undeliverable | RaftIn | PeerStatus | RaftTick | VotesAgain | EntriesLoaded
+export type ReplicaMessage = LogMessage | VoteRead | VoteSaved | TurnEnd | Undeliverable | RaftIn | PeerStatus | RaftTick | VotesAgain | EntriesLoaded | LossOver | NoteAgain
 
 export interface ReplicaTiming extends RaftTiming {
   readonly tickMs: number
@@ -64,10 +68,11 @@ export interface ReplicaOptions {
   readonly onElection: () => void
   /** See {@link Raft}. */
   readonly forgetful?: 'maybe' | 'surely' | undefined
-  /** The controller means others to be in the group too: a forgetful member that remembers none of them waits for their word. */
-  readonly hasOthers?: boolean
-  /** Notes durably that this has begun, or is over: the next start would not know it by itself. */
+  /** Who is to be in the group, as the controller means it: a forgetful member that remembers none of them waits for their word. */
+  readonly meant?: readonly MemberId[]
+  /** Note durably that this has begun, or is over: the next start would not know it by itself. `noted`: there is a note. */
   readonly notes?: { readonly begun: Effect, readonly over: Effect }
+  readonly noted?: boolean
 }
 
 /** Told of what a follower's log goes through; a leader's appends are its own. */
@@ -97,6 +102,8 @@ export class Replica {
   #ticking = false
   /** It has lost, or may have, what it once acknowledged, and does not hold it again yet. */
   forgetful: boolean
+  /** A note on disk says so, or did a moment ago. */
+  #noted: boolean
   readonly #votes: ReplicaVotes
   #target: { readonly voters: readonly MemberId[], readonly learners: readonly MemberId[] } | undefined
   /** The term whose leadership was told the target. */
@@ -114,6 +121,7 @@ export class Replica {
     this.self = options.self
     this.state = options.state
     this.forgetful = options.forgetful !== undefined
+    this.#noted = options.noted === true
     this.#votes = new ReplicaVotes(options.votes, options.group)
     this.#port = this.#makePort()
   }
@@ -154,8 +162,9 @@ export class Replica {
 
   /** It is the only voter, and leads as soon as its vote is on disk. Not who lost something: others may have become voters in what is lost. */
   get electsItself (): boolean {
-    const { forgetful, hasOthers = false } = this.#options
-    return isOnlyVoter(this.configuration, this.self) && (forgetful === undefined || (forgetful === 'maybe' && !hasOthers))
+    const { forgetful, meant = [] } = this.#options
+    const meansOthers = meant.some(member => member !== this.self)
+    return isOnlyVoter(this.configuration, this.self) && (forgetful === undefined || (forgetful === 'maybe' && !meansOthers))
   }
 
   /** Batches may be appended here now. */
@@ -217,6 +226,7 @@ export class Replica {
     this.#out = out
     this.#target = { voters, learners }
     this.#toldTerm = 0
+    if (this.#raft !== undefined) this.#raft.meant = voters
     this.#settle()
   }
 
@@ -300,6 +310,15 @@ export class Replica {
       case 'votes-again':
         this.#votes.again(this.#out)
         return 'none'
+      case 'loss-over':
+        // It may have forgotten again meanwhile.
+        if (this.forgetful) return 'none'
+        if ((message as LossOver).noted) this.#noted = false
+        else this.#out.timer(noteRetryMs, noteAgain)
+        return 'none'
+      case 'note-again':
+        if (!this.forgetful) this.#note('over')
+        return 'none'
       case 'undeliverable':
         this.#votes.failed((message as Undeliverable).correlation, this.#out)
         return 'none'
@@ -324,7 +343,8 @@ export class Replica {
       highWatermark: alone ? log.durableEndOffset : log.highWatermark,
       timing: this.#options.timing,
       limits: this.#options.limits,
-      forgetful: alone ? undefined : this.#options.forgetful
+      forgetful: alone ? undefined : this.#options.forgetful,
+      ...this.#options.meant === undefined ? {} : { meant: this.#options.meant }
     })
     if (alone) raft.campaign()
     // A new group's preferred leader, and who led last, need not wait to see whether somebody else does.
@@ -353,7 +373,7 @@ export class Replica {
         if (this.log.durableEndOffset < this.#durableEnd && this.#raft?.isOnlyVoter === false) {
           this.forgetful = true
           this.#raft.forget()
-          this.#note('begun')
+          this.#noted = this.#note('begun')
         }
         this.#wasCut()
         break
@@ -382,9 +402,11 @@ export class Replica {
     if (state !== undefined) raft?.wasReset()
   }
 
-  #note (what: 'begun' | 'over'): void {
+  /** @returns false: nothing is noted anywhere */
+  #note (what: 'begun' | 'over'): boolean {
     const effect = this.#options.notes?.[what]
     if (effect !== undefined) this.#out.effect(effect)
+    return effect !== undefined
   }
 
   /** After anything that may have moved something. */
@@ -393,7 +415,7 @@ export class Replica {
     if (raft === undefined) return
     if (this.forgetful && !raft.forgetful) {
       this.forgetful = false
-      this.#note('over')
+      if (this.#noted) this.#note('over')
     }
     if (raft.highWatermark > this.log.highWatermark) this.log.advanceHighWatermark(raft.highWatermark)
     if (raft.leading !== undefined && this.#target !== undefined && this.#toldTerm !== raft.term) {
@@ -425,6 +447,7 @@ export class Replica {
         const states = this.#resetTo = new Uint8Array(state)
         this.log.restart({ offset, previousTerm, states }, this.#out)
       },
+      isNotedForgetful: () => this.#noted,
       random: () => this.#options.chance.next()
     }
   }

@@ -28,8 +28,11 @@ export interface LogRestart {
   readonly states: Uint8Array
 }
 
+/** Of the note's file. */
+export const restartName = 'restart'
+
 function restartPath (directory: string): string {
-  return join(directory, 'restart')
+  return join(directory, restartName)
 }
 
 export async function noteRestart (disk: Disk, directory: string, { offset, previousTerm, states }: LogRestart): Promise<void> {

@@ -1,14 +1,22 @@
 /**
  * Notes that a log lost something that was acknowledged (`surely`), or may have (`maybe`), and was not made whole again by the other
- * replicas yet. They are empty files beside the log's folder: what is removed with it would be forgotten too soon.
+ * replicas yet. They are empty files beside the log's folder: what is removed with it would be forgotten too soon. Beside them stands
+ * the folder of a damaged log that was given up: until the log is whole again it may be the last copy of something.
  */
 import { dirname } from 'node:path'
-import type { Effect } from '../base/effect.ts'
+import type { Effect, Message } from '../base/effect.ts'
 import type { Disk } from './disk.ts'
 
 export type Loss = 'surely' | 'maybe'
 
 const endings = { surely: 'lost', maybe: 'unsure' } as const
+
+/** What {@link LossNotes.over} came to. */
+export interface LossOver extends Message {
+  readonly kind: 'loss-over'
+  /** False: the disk did not take it, and the note still stands. */
+  readonly noted: boolean
+}
 
 export class LossNotes {
   readonly #disk: Disk
@@ -43,21 +51,33 @@ export class LossNotes {
   async remove (): Promise<void> {
     await this.#disk.remove(this.#path('surely'))
     await this.#disk.remove(this.#path('maybe'))
+    await this.#disk.removeFolder(this.damagedDirectory)
   }
+
+  /** Where a damaged log that was given up waits. */
+  get damagedDirectory (): string { return `${this.#directory}.damaged` }
 
   /** Something may be lost from now on. */
-  readonly begun: Effect = { run: () => this.#next(async () => await this.write('maybe')) }
+  readonly begun: Effect = { run: () => this.#next(async () => await this.write('maybe'), () => {}) }
 
-  /** The log is whole again. */
+  /** The log is whole again. Posts {@link LossOver}. */
   readonly over: Effect = {
-    run: () => this.#next(async () => {
+    run: post => this.#next(async () => {
       await this.remove()
       await this.#disk.syncFolder(dirname(this.#directory))
-    })
+    }, noted => post({ kind: 'loss-over', noted } as LossOver))
   }
 
-  #next (change: () => Promise<void>): void {
-    this.#last = this.#last.then(change).catch(this.#onError)
+  /** Resolves when no change is under way. */
+  async settled (): Promise<void> {
+    await this.#last
+  }
+
+  #next (change: () => Promise<void>, done: (noted: boolean) => void): void {
+    this.#last = this.#last.then(change).then(() => done(true), (error: unknown) => {
+      this.#onError(error)
+      done(false)
+    })
   }
 
   #path (loss: Loss): string {

@@ -25,7 +25,9 @@ export class Follower {
   /** The present term's leader has said what is committed. */
   #heard = false
   #established = false
-  /** A voter that had forgotten what it held holds all of it again once it has this on disk; {@link none}: not known yet. */
+  /** The first high watermark that this term's leader told a member that had forgotten, and that may say what was committed by then. */
+  #mark = none
+  /** A member that had forgotten what it held holds all of it again once it has this on disk; {@link none}: not known yet. */
   #recoveredAt = none
 
   constructor (raft: Raft) {
@@ -45,7 +47,7 @@ export class Follower {
 
   /** A term begins, or its leader is gone: nothing is verified any more. */
   begin (): void {
-    this.#verified = this.#acknowledged = this.#recoveredAt = none
+    this.#verified = this.#acknowledged = this.#mark = this.#recoveredAt = none
     this.#committed = 0 as Offset
     this.#heard = this.#established = false
   }
@@ -132,7 +134,7 @@ export class Follower {
 
   /** What it was told before about how to recover is about an earlier loss. */
   forget (): void {
-    this.#recoveredAt = none
+    this.#mark = this.#recoveredAt = none
   }
 
   /** The log was cut. */
@@ -172,15 +174,20 @@ export class Follower {
   }
 
   /**
-   * A voter that had forgotten holds again what was committed when it has everything below the leader's high watermark. That is
-   * the whole of it only if the leader has committed in its own term; and heartbeats do not tell all of it.
+   * A member that had forgotten holds again what was committed when it began to listen as soon as it has everything below a high
+   * watermark of then; under load the newest one is always a little ahead. It says all only if the leader had committed in its own
+   * term, which shows when the entry below it is here. And heartbeats do not tell all of it.
    */
   #recollect (leadersHighWatermark: Offset): void {
     const { forgetful, log, term } = this.#raft
-    if (!forgetful || this.#verified < leadersHighWatermark || leadersHighWatermark <= log.startOffset) return
-    if (log.termAt(leadersHighWatermark - 1 as Offset) !== term) return
-    this.#recoveredAt = leadersHighWatermark
-    if (log.durableEnd >= leadersHighWatermark) this.#raft.caughtUp()
+    if (!forgetful || this.#recoveredAt !== none) return
+    if (this.#mark === none) this.#mark = leadersHighWatermark
+    if (this.#verified < this.#mark) return
+    const mark = this.#mark
+    this.#mark = none
+    if (log.termAt(mark - 1 as Offset) !== term) return
+    this.#recoveredAt = mark
+    if (log.durableEnd >= mark) this.#raft.caughtUp()
   }
 
   #answer (): void {
@@ -188,13 +195,14 @@ export class Follower {
     if (to === nobody || this.#verified === none) return
     const endOffset = Math.min(this.#verified, log.durableEnd) as Offset
     this.#acknowledged = endOffset
-    this.#raft.send({ kind: 'entries-appended', from, to, term, rejected: false, endOffset, offset: this.#verified, hintTerm: 0 as Term })
+    const forgetful = this.#raft.forgetful || this.#raft.port.isNotedForgetful()
+    this.#raft.send({ kind: 'entries-appended', from, to, term, rejected: false, endOffset, offset: this.#verified, hintTerm: 0 as Term, forgetful })
   }
 
   #reject ({ from: to, offset, previousTerm }: AppendEntries): void {
     const { self: from, term, log } = this.#raft
     const hint = log.epochEnd(previousTerm)
     const endOffset = Math.min(hint?.endOffset ?? log.startOffset, log.endOffset) as Offset
-    this.#raft.send({ kind: 'entries-appended', from, to, term, rejected: true, endOffset, offset, hintTerm: hint?.term ?? 0 as Term })
+    this.#raft.send({ kind: 'entries-appended', from, to, term, rejected: true, endOffset, offset, hintTerm: hint?.term ?? 0 as Term, forgetful: false })
   }
 }

@@ -257,12 +257,15 @@ export class Leader {
     const lost = progress.state === 'replicate' && !progress.loading && message.sentEnd > 0 && message.endOffset < message.sentEnd && progress.next >= message.sentEnd
     if (lost) progress.becomeProbe(Math.max(progress.match, message.endOffset) as Offset)
     // It is all there, and nothing was acknowledged for a whole heartbeat: the disk there is slow, or the word of it was lost.
-    else if (progress.state === 'replicate' && progress.match === progress.matchBefore && progress.match < message.sentEnd) this.#ask(progress.member, message.sentEnd)
+    const unheard = progress.match === progress.matchBefore && progress.match < message.sentEnd
+    // Or a member that has forgotten is to learn what is committed, and to say that it holds that now.
+    if (!lost && progress.state === 'replicate' && (unheard || !progress.whole)) this.#ask(progress.member, message.sentEnd)
     progress.matchBefore = progress.match
     this.#send(progress)
   }
 
-  #accepted (progress: Progress, { endOffset, offset }: EntriesAppended): void {
+  #accepted (progress: Progress, { endOffset, offset, forgetful }: EntriesAppended): void {
+    progress.whole = !forgetful
     const news = progress.holds(endOffset)
     if (progress.state !== 'replicate' && offset >= progress.next) progress.becomeReplicate(offset)
     if (news) this.advance()

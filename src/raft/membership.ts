@@ -76,12 +76,16 @@ export class Membership {
   }
 
   /**
-   * Nobody becomes a voter who does not hold the log yet: the group could not commit while it catches up. Nor who does not hold on its
-   * disk that it is a member: who does not know that votes for nobody.
+   * Nobody becomes a voter who does not hold the log yet: the group could not commit while it catches up. Nor who has forgotten something,
+   * or does not hold on its disk that it is a member: both vote for nobody.
    */
   #isReady (present: Configuration, next: Configuration): boolean {
-    const { offset } = this.#raft.configurations
-    return next.voters.every(member => present.voters.includes(member) || (this.#leader.isCaughtUp(member) && this.#leader.progress.get(member)!.match > offset))
+    return next.voters.every(member => present.voters.includes(member) || this.#isWhole(member))
+  }
+
+  #isWhole (member: MemberId): boolean {
+    const { whole, match } = this.#leader.progress.get(member)!
+    return whole && match > this.#raft.configurations.offset && this.#leader.isCaughtUp(member)
   }
 }
 

@@ -62,6 +62,8 @@ export interface EntriesAppended extends Between {
   readonly offset: Offset
   /** Rejected: the newest term, at most the message's `previousTerm`, that the log here has entries of; 0: none. */
   readonly hintTerm: Term
+  /** It does not hold yet what it forgot, or a restart would say so: no vote can be counted on. Not with what was rejected. */
+  readonly forgetful: boolean
 }
 
 /** From the leader: it is still there. Answered with {@link HeartbeatAnswered}. */

@@ -51,6 +51,8 @@ export interface RaftPort {
   stateAt (offset: Offset): Uint8Array
   /** Begins the log anew at `offset`: until that is done it is not writable. */
   reset (offset: Offset, previousTerm: Term, state: Uint8Array): void
+  /** What is on disk says that this member has forgotten something: so it would begin after a restart, though it may hold all of it again. */
+  isNotedForgetful (): boolean
   /** A uniform number in [0, 1). */
   random (): number
 }

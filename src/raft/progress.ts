@@ -38,6 +38,8 @@ export class Progress {
   behindTicks = 0
   /** It has held that once in this term. */
   wasCaughtUp = false
+  /** It said last that its vote can be counted on. */
+  whole = false
   /** The newest read round it has answered. */
   readRound = 0
 

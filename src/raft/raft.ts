@@ -24,39 +24,10 @@ import { Forgetting } from './forgetting.ts'
 import { HardState } from './hard-state.ts'
 import { Leader } from './leader.ts'
 import type { Heartbeat, PreVote, PreVoted, RaftMessage, Vote, Voted } from './messages.ts'
+import type { RaftLimits, RaftOptions, RaftTiming } from './options.ts'
 import type { RaftLog, RaftPort } from './ports.ts'
 
-export interface RaftTiming {
-  readonly heartbeatTicks: number
-  /** An election begins after this long without a leader, up to twice as long by chance. */
-  readonly electionTicks: number
-  /** A leader that hears from no majority for `electionTicks` steps down; and who hears from a leader votes for nobody else. */
-  readonly checkQuorum: boolean
-}
-
-export interface RaftLimits {
-  /** Bytes on their way to one follower, and messages: a power of two, at most 256. */
-  readonly inflightBytesMax: number
-  readonly inflightMessagesMax: number
-  /** Bytes of one message to a follower. */
-  readonly messageBytesMax: number
-}
-
-export interface RaftOptions {
-  readonly self: MemberId
-  readonly log: RaftLog
-  readonly port: RaftPort
-  readonly configurations: Configurations
-  /** As it was last durable; at least the log's last one, which may have become durable before it. */
-  readonly term: Term
-  readonly vote: MemberId
-  /** What is known to be committed; for a single voter, all that is durable. */
-  readonly highWatermark: Offset
-  readonly timing: RaftTiming
-  readonly limits: RaftLimits
-  /** The log has lost (`surely`), or may have lost (`maybe`), what this member once acknowledged: see {@link Forgetting}. */
-  readonly forgetful?: 'maybe' | 'surely' | undefined
-}
+export type { RaftLimits, RaftOptions, RaftTiming } from './options.ts'
 
 /** After so many election timeouts in a row without a leader also who has a full disk stands for election: others with room had their chance. */
 const fullTimeouts = 3
@@ -76,6 +47,8 @@ export class Raft {
   leader: MemberId = nobody
   /** Exclusive. */
   highWatermark: Offset
+  /** Who is to be in the group, as the controller means it: whom a member that knows nobody calls out to. */
+  meant: readonly MemberId[]
   /** Nothing happens in the group: no ticks are needed until something does. See docs/raft.md. */
   quiescent = false
 
@@ -102,6 +75,7 @@ export class Raft {
     this.configurations = options.configurations
     this.timing = options.timing
     this.limits = options.limits
+    this.meant = options.meant ?? []
     this.#hardState = new HardState(options.port, options.term, options.vote)
     this.highWatermark = options.highWatermark
     this.configurations.commit(options.highWatermark)
@@ -219,6 +193,8 @@ export class Raft {
 
   /** The log lost its end: by {@link RaftPort.truncate}, or because the disk failed. */
   cut (): void {
+    // Who sleeps lacks something now: the leader is to hear of it.
+    this.wake()
     this.configurations.truncate(this.log.endOffset)
     this.#follower.cut()
     // A leader may not go on in its term: two different batches could stand at one (offset, term). Nor may who wants to lead:
@@ -382,7 +358,8 @@ export class Raft {
     this.#drawTimeout()
     this.role = 'follower'
     this.leader = nobody
-    const members = membersOf(this.configurations.current)
+    const known = membersOf(this.configurations.current)
+    const members = known.includes(this.self) ? known : this.meant
     if (!members.includes(this.self)) return
     for (const to of members) {
       if (to !== this.self) this.send({ kind: 'pre-vote', from: this.self, to, term: this.term + 1 as Term, lastTerm: 0 as Term, endOffset: 0 as Offset })

@@ -9,7 +9,7 @@
  *  pre-voted, voted                                                                       flag: granted
  *  append-entries       16 offset f64        | 24 highWatermark f64 | 32 endOffset f64    | 40 previousTerm i32 | 44 entryTerm i32
  *                       48 pieces u32        | 52 bytes of each piece u32 … | pieces …
- *  entries-appended     16 endOffset f64     | 24 offset f64        | 32 hintTerm i32     flag: rejected
+ *  entries-appended     16 endOffset f64     | 24 offset f64        | 32 hintTerm i32     flag: 1 rejected, 2 forgetful
  *  heartbeat            16 highWatermark f64 | 24 sentEnd f64       | 32 readRound f64    flag: quiesce
  *  heartbeat-answered   16 sentEnd f64       | 24 endOffset f64     | 32 readRound f64
  *  reset-log            16 offset f64        | 24 highWatermark f64 | 32 previousTerm i32 | 36 state …
@@ -35,9 +35,9 @@ const Code = {
 } as const satisfies Record<RaftMessage['kind'], number>
 
 const headerBytes = 16
-/** By code: bytes of the message without its pieces or state; and whether the flag means something in it. */
+/** By code: bytes of the message without its pieces or state; and the largest flag that means something in it. */
 const fixedBytes = [0, 28, 16, 28, 16, 52, 36, 40, 40, 36, 16]
-const isFlagged = [false, false, true, true, true, false, true, true, false, false, false]
+const flagMax = [0, 0, 1, 1, 1, 0, 2, 1, 0, 0, 0]
 
 /** What one `append-entries` may hold. A leader sends some MiB at a time, and a batch takes at least 61 bytes. */
 const piecesMax = 1 << 20
@@ -81,7 +81,7 @@ export function writeRaftMessage (message: RaftMessage, bytes: Uint8Array, view:
     case 'append-entries':
       return writeEntries(message, bytes, view, offset)
     case 'entries-appended':
-      bytes[offset + 1] = message.rejected ? 1 : 0
+      bytes[offset + 1] = message.rejected ? 1 : message.forgetful ? 2 : 0
       view.setFloat64(offset + 16, message.endOffset, true)
       view.setFloat64(offset + 24, message.offset, true)
       view.setInt32(offset + 32, message.hintTerm, true)
@@ -143,16 +143,17 @@ export function readRaftMessage (bytes: Uint8Array, view: DataView, start: numbe
   const fixed = code === 0 ? undefined : fixedBytes[code]
   const holdsBytes = code === Code['append-entries'] || code === Code['reset-log']
   if (fixed === undefined || (holdsBytes ? end - start < fixed : end - start !== fixed)) return undefined
-  const flag = bytes[start + 1] === 1
-  if (bytes[start + 1]! > (isFlagged[code]! ? 1 : 0) || view.getUint16(start + 2, true) !== 0) return undefined
+  const flag = bytes[start + 1]!
+  if (flag > flagMax[code]! || view.getUint16(start + 2, true) !== 0) return undefined
   return readKind(code, flag, bytes, view, start, end)
 }
 
-function readKind (code: number, flag: boolean, bytes: Uint8Array, view: DataView, start: number, end: number): RaftMessage | undefined {
+function readKind (code: number, flags: number, bytes: Uint8Array, view: DataView, start: number, end: number): RaftMessage | undefined {
   const from = view.getInt32(start + 4, true) as MemberId
   const to = view.getInt32(start + 8, true) as MemberId
   const term = view.getInt32(start + 12, true) as Term
   if (from < 1 || to < 1 || term < 0) return undefined
+  const flag = flags === 1
   switch (code) {
     case Code['pre-voted']: return { kind: 'pre-voted', from, to, term, granted: flag }
     case Code.voted: return { kind: 'voted', from, to, term, granted: flag }
@@ -181,7 +182,7 @@ function readKind (code: number, flag: boolean, bytes: Uint8Array, view: DataVie
   }
   const otherTerm = view.getInt32(start + 32, true) as Term
   if (otherTerm < 0) return undefined
-  if (code === Code['entries-appended']) return { kind: 'entries-appended', from, to, term, rejected: flag, endOffset: first, offset: second, hintTerm: otherTerm }
+  if (code === Code['entries-appended']) return { kind: 'entries-appended', from, to, term, rejected: flag, endOffset: first, offset: second, hintTerm: otherTerm, forgetful: flags === 2 }
   return { kind: 'reset-log', from, to, term, offset: first, previousTerm: otherTerm, highWatermark: second, state: bytes.subarray(start + 36, end) }
 }
 

@@ -154,7 +154,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
     found: /leader completeness/
   },
   'a voter that has forgotten believes a mark that its leader has not established': {
-    changes: change('follower.ts', 'if (log.termAt(leadersHighWatermark - 1 as Offset) !== term) return', ''),
+    changes: change('follower.ts', 'if (log.termAt(mark - 1 as Offset) !== term) return', ''),
     scenario: 'a voter that has forgotten',
     found: /electability/
   },
@@ -165,7 +165,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
     stuck: true
   },
   'who does not know on its disk that it is a member becomes a voter': {
-    changes: change('membership.ts', 'this.#leader.progress.get(member)!.match > offset', 'offset >= -1'),
+    changes: change('membership.ts', 'match > this.#raft.configurations.offset', 'match >= 0'),
     scenario: 'a second voter',
     found: /nobody leads/,
     stuck: true

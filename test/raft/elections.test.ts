@@ -61,7 +61,7 @@ t.test('5.1: what an older term says is void, and its sender learns of the newer
   }
   const leader = inRole('leader').at(1)
   const before = leader.raft.toString()
-  leader.raft.step({ kind: 'entries-appended', ...between(2, 1, 0), rejected: false, endOffset: 9 as Offset, offset: 9 as Offset, hintTerm: 0 as Term })
+  leader.raft.step({ kind: 'entries-appended', ...between(2, 1, 0), rejected: false, endOffset: 9 as Offset, offset: 9 as Offset, hintTerm: 0 as Term, forgetful: false })
   leader.raft.step({ kind: 'timeout-now', ...between(2, 1, 0) })
   t.equal(leader.raft.toString(), before)
 })

@@ -85,6 +85,8 @@ export class Member implements RaftPort {
 
   persist (term: Term, vote: MemberId): void { this.saving = { term, vote } }
 
+  isNotedForgetful (): boolean { return false }
+
   append (bytes: readonly Uint8Array[], from: Offset): void {
     assert(from === this.log.endOffset, 'batches are appended at the end')
     let configured = false

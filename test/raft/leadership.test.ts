@@ -371,6 +371,23 @@ t.test('it may forget again, and what it knew about the first time is worth noth
   t.ok(member.raft.forgetful, 'who surely has forgotten does not become one who may have')
 })
 
+t.test('who sleeps, and whose disk takes back what it acknowledged, wakes and gets it again', async t => {
+  const group = led()
+  for (const text of ['b', 'c']) group.at(1).propose(text)
+  group.settle()
+  group.run(12)
+  t.same(sleepers(group), [1, 2, 3])
+  const { log, raft } = group.at(3)
+  log.cutTo(1 as Offset)
+  raft.forget()
+  raft.cut()
+  raft.durable()
+  group.run(60)
+  t.equal(log.endOffset, 3)
+  t.notOk(raft.forgetful)
+  t.same(sleepers(group), [1, 2, 3])
+})
+
 t.test('an idle group: it may vote again when the leader says that all is committed', async t => {
   const { group, member } = forgetting('surely', 3)
   group.run(60)

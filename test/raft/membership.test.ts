@@ -343,3 +343,99 @@ t.test('configurations: the newest counts, those that may count again are kept',
   t.equal(configurations.offset, 9)
   t.throws(() => new Configurations([]), { name: 'AssertionError' })
 })
+
+// ---- who comes later, and begins as one that has forgotten
+
+/** Member 1 leads, with a log; member 2 comes, and the controller means `target`. Messages are small: it is behind for a while. */
+function newcomer (target: readonly number[]): Group {
+  const group = new Group([1], { limits: { inflightMessagesMax: 2, messageBytesMax: 1000 } })
+  group.elect(1)
+  for (let i = 0; i < 200; i++) group.at(1).propose('x')
+  group.settle()
+  group.add(2, votersOnly([]))
+  group.at(2).restart({ forgetful: 'surely' })
+  group.at(1).raft.leading!.setTarget({ voters: ids(...target), learners: [] })
+  return group
+}
+
+/** A tick under load: so much is written that what reaches member 2 is always a little behind what is committed. */
+function tickUnderLoad (group: Group): void {
+  group.tick()
+  for (let i = 0; i < 10; i++) group.at(1).propose('y')
+  let left = group.at(1).log.endOffset - group.at(2).log.endOffset > 35 ? 2 : 1
+  const late: RaftMessage[] = []
+  for (let round = 0; round < 1000; round++) {
+    for (const member of group.members.values()) if (!member.crashed) member.work()
+    group.collect()
+    const message = group.bag.shift()
+    if (message === undefined) break
+    if (message.kind === 'append-entries' && message.batches.length > 0 && left-- <= 0) late.push(message)
+    else group.deliver(message)
+  }
+  group.bag.push(...late)
+}
+
+const isJointNow = (group: Group): boolean => group.at(1).raft.configurations.current.outgoing.length > 0
+
+t.test('nobody becomes a voter who may not vote yet: a group must not wait for that vote', async t => {
+  for (const target of [[2], [1, 2]]) {
+    for (const accident of ['link', 'restart']) {
+      const group = newcomer(target)
+      for (let ticks = 0; ticks < 500 && !isJointNow(group); ticks++) tickUnderLoad(group)
+      t.ok(isJointNow(group), 'also under load it comes to that')
+      t.notOk(group.at(2).raft.forgetful, 'and not before it votes')
+      group.bag = []
+      if (accident === 'link') {
+        for (let ticks = 0; ticks < 30; ticks++) {
+          group.tick()
+          group.settle(() => false)
+        }
+      } else {
+        group.at(1).work()
+        group.bag = []
+        group.at(1).restart({ highWatermark: group.at(1).raft.highWatermark })
+      }
+      group.run(100)
+      t.ok(group.leader, `${target.join()} after a ${accident} that fails`)
+      group.leader?.raft.leading!.setTarget({ voters: ids(...target), learners: [] })
+      group.run(100)
+      t.equal(currentOf(group, target.at(-1)!), `voters ${target.join()}`)
+    }
+  }
+})
+
+t.test('who has not noted durably that it is whole again becomes no voter', async t => {
+  const group = newcomer([1, 2])
+  const two = group.at(2)
+  two.isNotedForgetful = () => true
+  group.run(100)
+  t.notOk(two.raft.forgetful)
+  t.equal(currentOf(group, 1), 'voters 1 learners 2')
+  two.isNotedForgetful = () => false
+  group.run(100)
+  t.equal(currentOf(group, 1), 'voters 1,2', 'though nothing is written: the leader asks')
+})
+
+t.test('who came later, lost its log and knows nobody calls out to whom the controller means', async t => {
+  for (const leads of [1, 4]) {
+    const group = groupOf([1, 2], 2)
+    group.at(1).propose('a')
+    group.settle()
+    group.add(4, votersOnly([]))
+    group.at(4).restart({ forgetful: 'surely' })
+    setTarget(group, [1, 2, 4])
+    group.run(60)
+    if (leads === 4) {
+      group.at(1).raft.leading!.transfer(4 as MemberId)
+      group.run(60)
+    }
+    t.equal(group.leader!.self, leads)
+    t.ok([1, 2, 4].every(member => group.at(member).raft.quiescent), 'all sleep')
+    group.at(4).restart({ forgetful: 'surely', lost: 0 as Offset })
+    group.at(4).raft.meant = ids(1, 2, 4)
+    group.run(300)
+    t.ok(group.leader)
+    t.same(textsOf(group.at(4)), ['a'], 'it has everything again')
+    t.notOk(group.at(4).raft.forgetful)
+  }
+})

@@ -25,7 +25,7 @@ const byKind = {
     highWatermark: offset,
     batches: fc.array(bytes, { maxLength: 6 })
   }),
-  'entries-appended': fc.record({ kind: fc.constant('entries-appended' as const), ...between, rejected: fc.boolean(), endOffset: offset, offset, hintTerm: term }),
+  'entries-appended': fc.record({ kind: fc.constant('entries-appended' as const), ...between, rejected: fc.boolean(), endOffset: offset, offset, hintTerm: term, forgetful: fc.boolean() }).map(message => ({ ...message, forgetful: message.forgetful && !message.rejected })),
   heartbeat: fc.record({ kind: fc.constant('heartbeat' as const), ...between, highWatermark: offset, sentEnd: offset, readRound: offset, quiesce: fc.boolean() }),
   'heartbeat-answered': fc.record({ kind: fc.constant('heartbeat-answered' as const), ...between, sentEnd: offset, endOffset: offset, readRound: offset }),
   'reset-log': fc.record({ kind: fc.constant('reset-log' as const), ...between, offset, previousTerm: term, highWatermark: offset, state: bytes }),

@@ -446,7 +446,7 @@ t.test('a follower that lost what it had acknowledged gets it again; nothing is 
   group.run(6)
   t.same(textsOf(group.at(2)), ['a', 'b', 'c'])
   group.at(2).restart({ lost: 1 as Offset })
-  group.at(1).raft.step({ kind: 'entries-appended', from: 2 as MemberId, to: 1 as MemberId, term: 1 as Term, rejected: false, endOffset: 1 as Offset, offset: 1 as Offset, hintTerm: 0 as Term })
+  group.at(1).raft.step({ kind: 'entries-appended', from: 2 as MemberId, to: 1 as MemberId, term: 1 as Term, rejected: false, endOffset: 1 as Offset, offset: 1 as Offset, hintTerm: 0 as Term, forgetful: false })
   group.run(2, ({ kind }) => kind !== 'append-entries' && kind !== 'entries-appended')
   group.run(6)
   t.equal(group.at(1).raft.leading!.progress.get(2 as MemberId)!.match, 3)

@@ -43,7 +43,7 @@ function about (message: RaftMessage): string {
     case 'entries-appended':
       return message.rejected
         ? `TERM refused at ${message.offset}: ${message.hintTerm === 0 ? `nothing as old, starts at ${message.endOffset}` : `term ${message.hintTerm} ends at ${message.endOffset}`}`
-        : `TERM durable to ${message.endOffset}, agrees to ${message.offset}`
+        : `TERM durable to ${message.endOffset}, agrees to ${message.offset}${message.forgetful ? ', has forgotten' : ''}`
     case 'heartbeat':
       return `TERM high watermark ${message.highWatermark}, sent to ${message.sentEnd}${message.readRound > 0 ? `, read ${message.readRound}` : ''}${message.quiesce ? ', sleep' : ''}`
     case 'heartbeat-answered': return `TERM sent to ${message.sentEnd}, agrees to ${message.endOffset}${message.readRound > 0 ? `, read ${message.readRound}` : ''}`

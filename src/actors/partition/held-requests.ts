@@ -6,13 +6,16 @@ import type { PartitionRequest } from './messages.ts'
 
 /** Of an election that goes well, many times. */
 const handOverMsMax = 1000
+/** Of a replica that is alone, from the first request on: its vote has to be written, and nobody else could lead. */
+const firstMsMax = 10_000
 
 export class HeldRequests {
-  /** In the order in which they came; the credit of the edges bounds how many there are. */
+  /** In the order in which they came; the credit of the edges bounds how many come in so short a time. */
   #requests: PartitionRequest[] = []
+  /** Infinity: from the start on, and none has come yet. */
   #until: number | undefined
 
-  /** @param holds  from the start on, for as long as that takes: nobody else can lead */
+  /** @param holds  from the start on: nobody else can lead */
   constructor (holds: boolean) {
     if (holds) this.#until = Infinity
   }
@@ -31,7 +34,8 @@ export class HeldRequests {
     return this.#until !== undefined && now > this.#until
   }
 
-  add (request: PartitionRequest): void {
+  add (request: PartitionRequest, now: number): void {
+    if (this.#until === Infinity) this.#until = now + firstMsMax
     // A batch is borrowed: the copy that an early one costs.
     this.#requests.push(request.kind === 'append' ? { ...request, records: new Uint8Array(request.records) } : request)
   }

@@ -154,8 +154,9 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   }
 
   receive (message: PartitionMessage, out: Outbox, now: number): void {
+    if (this.#held.isOver(now)) this.#release(out, now)
     if (this.#held.holds && 'replyTo' in message) {
-      this.#held.add(message)
+      this.#held.add(message, now)
       return
     }
     switch (message.kind) {

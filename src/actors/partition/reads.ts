@@ -26,8 +26,10 @@ export class Reads {
   }
 
   /** Why this fetch cannot be answered here: a follower may, if the client takes it, once it knows what its leader has committed. */
-  fetchProblem ({ leaderEpoch, replicaOk }: Fetch): number {
-    const { readable, role, leader, established } = this.#replica
+  fetchProblem ({ leaderEpoch, lastFetchedEpoch = -1, replicaOk }: Fetch): number {
+    const { readable, role, leader, established, term } = this.#replica
+    // The client has read what a successor wrote: who leads here has not heard of it yet.
+    if (lastFetchedEpoch > term) return ErrorCode.UNKNOWN_LEADER_EPOCH
     if (readable) return this.#epochProblem(leaderEpoch)
     if (replicaOk !== true || role !== 'follower' || leader === 0 || !established) return ErrorCode.NOT_LEADER_OR_FOLLOWER
     return this.#epochProblem(leaderEpoch)

@@ -212,7 +212,7 @@ t.test('a reader whose log left this one is told where', async t => {
   t.match(cluster.fetch(next, 5, { lastFetchedEpoch: 1 }), { errorCode: 0, plan: null, diverging: { epoch: 1, endOffset: 3 } }, 'it read what was lost')
   t.same(cluster.fetch(next, 5, { lastFetchedEpoch: term }).diverging, null)
   t.same(cluster.fetch(next, 9, { lastFetchedEpoch: term }).diverging, { epoch: term, endOffset: end }, 'before any talk of ranges')
-  t.same(cluster.fetch(next, 4, { lastFetchedEpoch: term + 3 }).diverging, { epoch: term, endOffset: end })
+  t.match(cluster.fetch(next, 4, { lastFetchedEpoch: term + 3 }), { errorCode: ErrorCode.UNKNOWN_LEADER_EPOCH, diverging: null }, 'a successor wrote that: this one does not know how far the log goes')
   const epochEnd = (leaderEpoch: number): unknown[] => {
     const { errorCode, leaderEpoch: epoch, endOffset } = cluster.answer(next, cluster.ask(next, { kind: 'epoch-end', leaderEpoch, currentLeaderEpoch: -1 }))
     return [errorCode, epoch, endOffset]
@@ -448,6 +448,27 @@ t.test('a hand-over that comes to nothing: what waited is written', async t => {
   await cluster.until(() => cluster.answer(leader, waits) !== undefined, 'it is answered')
   t.match(cluster.answer(leader, waits), { errorCode: 0, baseOffset: 3 })
   t.equal(leader.replica.role, 'leader')
+  await done(cluster)
+})
+
+t.test('a partition alone whose vote cannot be written answers all the same', async t => {
+  const cluster = new PartitionCluster({ initial: [1] })
+  await cluster.fill(1)
+  const only = cluster.at(1)
+  await only.stop()
+  only.disk.fault = (operation, path) => path.includes('meta') && operation !== 'read' && operation !== 'open' && operation !== 'look' ? 'EIO' : undefined
+  only.start()
+  await cluster.until(() => only.isUp, 'it is there')
+  const held = [cluster.produce(only, ['x']), cluster.produce(only, ['y'])]
+  await cluster.run(5000)
+  t.same(held.map(correlation => cluster.answer(only, correlation)), [undefined, undefined], 'it may go well yet')
+  await cluster.run(10_000)
+  t.same(held.map(correlation => cluster.answer(only, correlation)?.errorCode), [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NOT_LEADER_OR_FOLLOWER])
+  t.equal(cluster.answer(only, cluster.produce(only, ['z'])).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER, 'later ones at once')
+  only.disk.fault = undefined
+  await cluster.until(() => only.replica.canAppend, 'the disk works again')
+  const late = cluster.produce(only, ['late'])
+  await cluster.until(() => cluster.answer(only, late)?.errorCode === 0, 'and takes it')
   await done(cluster)
 })
 

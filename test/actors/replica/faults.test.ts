@@ -236,6 +236,7 @@ t.test('a sync that fails behind `interval` takes back what was acknowledged: su
   await cluster.elected()
   await cluster.append(1)
   await cluster.until(() => !one.replica.forgetful, 'it holds it again')
+  await cluster.run(100)
   one.crash(false)
   one.start()
   await cluster.until(() => one.isUp, 'a third time')
@@ -268,7 +269,7 @@ t.test('who lost its log does not lead by the group that it was made with', asyn
 })
 
 t.test('who may have lost the word that others are in its group waits for them, and leads alone only when nobody comes', async t => {
-  const options = { initial: [1], config: { flush: 'os' as const }, hasOthers: true, forgetful: ({ starts }: { readonly starts: number }) => starts > 1 ? 'maybe' as const : undefined }
+  const options = { initial: [1], config: { flush: 'os' as const }, meant: [1, 2, 3] as MemberId[], forgetful: ({ starts }: { readonly starts: number }) => starts > 1 ? 'maybe' as const : undefined }
   const cluster = new ValuesCluster(options)
   await cluster.append(3)
   for (const member of [2, 3]) cluster.add(member).start()
@@ -292,7 +293,7 @@ t.test('who may have lost the word that others are in its group waits for them, 
   await alone.append(1)
   t.same(alone.check(), [])
   await alone.close()
-  const only = new ValuesCluster({ ...options, hasOthers: false })
+  const only = new ValuesCluster({ ...options, meant: [1] as MemberId[] })
   await only.append(3)
   only.at(1).crash(false)
   only.at(1).start()

@@ -44,7 +44,7 @@ export interface ClusterOptions {
   readonly limits?: Partial<RaftLimits>
   /** Memory for the newest bytes of a log; small, so that followers that lag are served from the files. */
   readonly poolBytes?: number
-  readonly hasOthers?: boolean
+  readonly meant?: readonly MemberId[]
   /** Bytes a second for followers that lag. */
   readonly throttle?: number
   readonly forgetful?: (node: { readonly member: number, readonly starts: number }) => 'maybe' | 'surely' | undefined
@@ -128,6 +128,7 @@ export class Node<State extends DerivedState = DerivedState> {
       const opened = await Log.open({ directory, disk, pool, clock: scheduler.clock, config, bootId: `boot ${this.#boot}` }, groupState.replay())
       if (opened.state === 'damaged') throw new Error(opened.damage.reason)
       const notes = new LossNotes(disk, directory, error => { this.crashes.push(error as Error) })
+      const loss = await notes.read()
       const replica = new Replica({
         log: opened.log,
         state: groupState,
@@ -142,10 +143,11 @@ export class Node<State extends DerivedState = DerivedState> {
           this.loads++
           readEntries(plan, bytesMax, lags, done)
         },
-        forgetful: options.forgetful?.(this) ?? await notes.read(),
+        forgetful: options.forgetful?.(this) ?? loss,
         notes,
+        noted: loss !== undefined,
         onElection: () => { this.elections++ },
-        hasOthers: options.hasOthers ?? false
+        meant: options.meant ?? [this.member]
       })
       this.#made = own
       this.replica = replica
