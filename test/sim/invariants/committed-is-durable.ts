@@ -26,6 +26,8 @@ export class CommittedIsDurable implements Invariant {
     if (last.term !== term && !alone) {
       this.#violate('CommittedIsDurable', `${group.name}: broker ${replica.broker}, leader of term ${term}, commits offset ${last.end - 1} of term ${last.term} by itself`)
     }
+    // A successor has committed it meanwhile, and who acknowledged it to this one may have left the group, and its log, since.
+    if (isSame(entryAt(group.committed, highWatermark - 1), last)) return
     const holds = (member: MemberId): boolean => {
       const view = this.#sameNumbers ? group.replicas.get(member) : replica
       return view !== undefined && (view === replica ? log.durableEndOffset : view.log.durableEndOffset) >= highWatermark && isSame(entryAt(view.entries, highWatermark - 1), last)
