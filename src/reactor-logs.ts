@@ -81,8 +81,8 @@ export class ReactorLogs {
     const { disk } = this.#options
     const notes = this.notes(topicId, partition)
     await notes.write('surely')
-    // Of an earlier time, and not made whole since: what is damaged now was made from what others had by then.
-    await disk.removeFolder(notes.damagedDirectory)
+    // One from before that was not made whole since is kept: what is damaged now came from others, who still have it.
+    if ((await disk.list(notes.damagedDirectory)).length > 0) return await removeLogFolder(disk, this.directory(topicId, partition))
     await disk.rename(this.directory(topicId, partition), notes.damagedDirectory)
     await disk.syncFolder(this.topicsDirectory)
   }

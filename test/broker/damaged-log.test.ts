@@ -65,10 +65,13 @@ t.test('where others vote the log is given up, and kept until the new one is who
   const { disk, logs } = await damagedLog(members(1, 2, 3))
   t.same(await made(t, disk, logs, { initial: members(1, 2, 3), voters: members(1) }), ['the log is damaged: it is given up, and comes again from the other replicas', 'made'])
   t.same((await disk.list('/d/topics')).toSorted(), ['a-0', 'a-0.damaged', 'a-0.lost'])
+  const kept = await disk.list('/d/topics/a-0.damaged')
+  await logs.giveUp('a', 0)
+  t.same(await disk.list('/d/topics/a-0.damaged'), kept, 'of two that were given up the first: the second came from others')
   const notes = logs.notes('a', 0)
   const over = await new Promise(resolve => { notes.over.run(resolve) })
   t.same(over, { kind: 'loss-over', noted: true })
-  t.same(await disk.list('/d/topics'), ['a-0'])
+  t.same(await disk.list('/d/topics'), [])
 })
 
 t.test('who came later and is not whole yet counts for nobody: its log is given up', async t => {
