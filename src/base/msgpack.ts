@@ -1,10 +1,13 @@
 /** The one home of MessagePack: control messages between threads, metadata records, snapshots. Never on a hot path. */
-import { decode as decodeAny, encode as encodeAny } from '@msgpack/msgpack'
+import { decode as decodeAny, Encoder } from '@msgpack/msgpack'
 import { isWholeMessagePack } from './msgpack-walk.ts'
+
+const encoder = new Encoder({ ignoreUndefined: true })
 
 /** Returns the value as MessagePack bytes. `undefined` fields are left out; Uint8Array fields stay binary. */
 export function encode (value: unknown): Uint8Array<ArrayBuffer> {
-  return encodeAny(value, { ignoreUndefined: true })
+  // Copied out of the encoder's memory, which the next value is written to.
+  return encoder.encode(value)
 }
 
 /** Returns the value that {@link encode} was given. Binary fields are copies, so they outlive `bytes`. @throws on malformed bytes */

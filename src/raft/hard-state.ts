@@ -22,6 +22,8 @@ export class HardState {
     this.vote = vote
   }
 
+  get isUnsaved (): boolean { return this.#unsaved }
+
   remember (term: Term, vote: MemberId): void {
     this.term = term
     this.vote = vote

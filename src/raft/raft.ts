@@ -17,7 +17,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { MemberId, Offset, Term } from '../base/ids.ts'
-import { hasQuorum, isJoint, isOnlyVoter, isVoter, membersOf, nobody } from './configuration.ts'
+import { isJoint, isOnlyVoter, isVoter, membersOf, nobody } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import { Follower } from './follower.ts'
 import { Forgetting } from './forgetting.ts'
@@ -26,11 +26,14 @@ import { Leader } from './leader.ts'
 import type { Heartbeat, PreVote, PreVoted, RaftMessage, Vote, Voted } from './messages.ts'
 import type { RaftLimits, RaftOptions, RaftTiming } from './options.ts'
 import type { RaftLog, RaftPort } from './ports.ts'
+import { Tally } from './tally.ts'
 
 export type { RaftLimits, RaftOptions, RaftTiming } from './options.ts'
 
 /** After so many election timeouts in a row without a leader also who has a full disk stands for election: others with room had their chance. */
 const fullTimeouts = 3
+/** Each election that was not decided in time makes the next one wait twice as long, up to eight times. */
+const undecidedMax = 3
 
 export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader'
 
@@ -58,8 +61,13 @@ export class Raft {
   /** In ticks: since the last word of the leader, or since the election began. */
   #elapsed = 0
   #timeout = 0
-  readonly #granted = new Set<MemberId>()
-  readonly #denied = new Set<MemberId>()
+  readonly #preVotes = new Tally()
+  /** Of the present term, while it {@link #stands}. */
+  readonly #votes = new Tally()
+  /** It has asked to be elected in the present term, with the log it has. Also as a pre-candidate: votes may be later than its timeout where disks are slow. */
+  #stands = false
+  /** Elections in a row that its timeout ended before they were decided. */
+  #undecided = 0
   #transferred = false
   /** Members that the links call gone: a leader that is elected now starts with that. */
   readonly #down = new Set<MemberId>()
@@ -114,6 +122,8 @@ export class Raft {
       this.#leading.tick()
       return
     }
+    // Until its term and vote are on disk it can say nothing.
+    if (this.#hardState.isUnsaved) return
     this.#elapsed++
     if (this.#elapsed >= this.#timeout) {
       if (this.#mayLead) this.campaign()
@@ -173,8 +183,8 @@ export class Raft {
 
   /** Term and vote as given to {@link RaftPort.persist} are on disk. */
   persisted (term: Term, vote: MemberId): void {
-    if (!this.#hardState.saved(term, vote) || this.role !== 'candidate') return
-    this.#granted.add(this.self)
+    if (!this.#hardState.saved(term, vote) || !this.#stands) return
+    this.#votes.add(this.self, true)
     this.#countElection()
   }
 
@@ -246,8 +256,7 @@ export class Raft {
   becomeFollower (term: Term, leader: MemberId, vote = nobody): void {
     this.wake()
     this.#leading = undefined
-    this.role = 'follower'
-    this.leader = leader
+    this.#follow(leader)
     if (term > this.term) this.#remember(term, vote)
     this.#follower.begin()
     this.#elapsed = 0
@@ -327,13 +336,20 @@ export class Raft {
   #beginElection (role: 'pre-candidate' | 'candidate', transferred: boolean): void {
     this.role = role
     this.leader = nobody
-    this.#transferred = transferred
-    this.#granted.clear()
-    this.#denied.clear()
     this.#elapsed = 0
     this.#drawTimeout()
-    if (role === 'candidate') this.#remember(this.term + 1 as Term, this.self)
-    else this.#granted.add(this.self)
+    if (role === 'candidate') {
+      // The voters' disks may be slower than this: a newer term each time would make all of their votes void.
+      if (this.#stands) this.#undecided = Math.min(this.#undecided + 1, undecidedMax)
+      this.#timeout *= 2 ** this.#undecided
+      this.#transferred = transferred
+      this.#stands = true
+      this.#votes.clear()
+      this.#remember(this.term + 1 as Term, this.self)
+    } else {
+      this.#preVotes.clear()
+      this.#preVotes.add(this.self, true)
+    }
     this.#askForVotes()
     this.#countElection()
   }
@@ -341,8 +357,9 @@ export class Raft {
   /** Asks those who have not answered. Asking twice is no harm: an answer counts once. */
   #askForVotes (): void {
     const { lastTerm, endOffset } = this.log
+    const answers = this.role === 'pre-candidate' ? this.#preVotes : this.#votes
     for (const to of membersOf(this.configurations.current)) {
-      if (to === this.self || !isVoter(this.configurations.current, to) || this.#granted.has(to) || this.#denied.has(to)) continue
+      if (to === this.self || !isVoter(this.configurations.current, to) || answers.has(to)) continue
       if (this.role === 'pre-candidate') this.send({ kind: 'pre-vote', from: this.self, to, term: this.term + 1 as Term, lastTerm, endOffset })
       else this.send({ kind: 'vote', from: this.self, to, term: this.term, lastTerm, endOffset, transfer: this.#transferred })
     }
@@ -356,8 +373,7 @@ export class Raft {
     this.#unled++
     this.#elapsed = 0
     this.#drawTimeout()
-    this.role = 'follower'
-    this.leader = nobody
+    this.#follow(nobody)
     const known = membersOf(this.configurations.current)
     const members = known.includes(this.self) ? known : this.meant
     if (!members.includes(this.self)) return
@@ -398,33 +414,40 @@ export class Raft {
   }
 
   #countVote (message: PreVoted | Voted): void {
-    const wanted = message.kind === 'voted'
-      ? this.role === 'candidate'
-      : this.role === 'pre-candidate' && (!message.granted || message.term === this.term + 1)
-    if (!wanted) return
-    const votes = message.granted ? this.#granted : this.#denied
-    votes.add(message.from)
+    if (message.kind === 'voted') {
+      if (!this.#stands) return
+      this.#votes.add(message.from, message.granted)
+    } else {
+      if (this.role !== 'pre-candidate' || (message.granted && message.term !== this.term + 1)) return
+      this.#preVotes.add(message.from, message.granted)
+    }
     this.#countElection()
   }
 
   #countElection (): void {
     const { current } = this.configurations
-    if (hasQuorum(current, member => this.#granted.has(member))) {
-      if (this.role === 'pre-candidate') this.#beginElection('candidate', false)
-      else if (this.role === 'candidate') {
-        if (this.#canLead) this.#becomeLeader()
-        else this.becomeFollower(this.term, nobody)
-      }
-    } else if (this.#denied.size > 0 && !hasQuorum(current, member => !this.#denied.has(member))) {
-      // Lost: the next try comes with the timeout, or from somebody else.
-      this.role = 'follower'
+    if (this.#stands && this.#votes.isWon(current)) {
+      if (this.#canLead) this.#becomeLeader()
+      else this.becomeFollower(this.term, nobody)
+    } else if (this.role === 'pre-candidate' ? this.#preVotes.isLost(current) : this.#votes.isLost(current)) {
+      // The next try comes with the timeout, or from somebody else.
+      this.#follow(nobody)
+    } else if (this.role === 'pre-candidate' && this.#preVotes.isWon(current)) {
+      this.#beginElection('candidate', false)
     }
+  }
+
+  #follow (leader: MemberId): void {
+    this.role = 'follower'
+    this.leader = leader
+    this.#stands = false
   }
 
   #becomeLeader (): void {
     this.role = 'leader'
     this.leader = this.self
-    this.#unled = 0
+    this.#stands = false
+    this.#unled = this.#undecided = 0
     this.#leading = new Leader(this)
     this.#leading.begin()
   }
@@ -452,11 +475,10 @@ export class Raft {
     assert(this.role !== 'leader', 'a term has one leader')
     if (this.role !== 'follower' || this.leader !== from) {
       this.wake()
-      this.role = 'follower'
-      this.leader = from
+      this.#follow(from)
       this.#drawTimeout()
     }
-    this.#elapsed = this.#unled = 0
+    this.#elapsed = this.#unled = this.#undecided = 0
     this.#forgetting.heardLeader()
   }
 

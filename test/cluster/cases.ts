@@ -146,6 +146,25 @@ export const cases: Readonly<Record<string, Case>> = {
       await round.goesOn()
     }
   },
+  'slow-election': {
+    about: 'a leader stands still while votes on the disks of the two others take longer than an election timeout',
+    needs: 'three brokers',
+    flush: 'always',
+    run: async round => {
+      const { cluster, slowDisks } = round
+      const index = await round.someLeader()
+      const delayMs = round.pick([300, 1000])
+      round.begins(`SIGSTOP of ${cluster.nodes[index]!.name}, a leader, while writes and syncs of the others take ${delayMs} ms more`)
+      for (const other of round.others(index)) slowDisks[other]!.slow(delayMs)
+      await round.pause(500, 1000)
+      cluster.pause(index)
+      await round.goesOn()
+      cluster.resume(index)
+      for (const other of round.others(index)) slowDisks[other]!.heal()
+      await round.recover()
+      await round.goesOn()
+    }
+  },
   'erased-disk': {
     about: 'a broker comes back with an empty disk and is rebuilt from the others',
     needs: 'three brokers',

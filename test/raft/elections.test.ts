@@ -1,8 +1,9 @@
 /** Sections 5.1, 5.2 and 5.4.1 of the Raft paper (Ongaro and Ousterhout 2014), and 9.6 and 6.2 of Ongaro's thesis: who leads. */
 import t from 'tap'
+import { seededChance } from '../../src/base/prng.ts'
 import type { MemberId, Offset, Term } from '../../src/base/ids.ts'
 import type { RaftMessage } from '../../src/raft/messages.ts'
-import { Group, type GroupOptions, type Member } from './kit.ts'
+import { Group, type GroupOptions, type HardState, type Member } from './kit.ts'
 
 // A busy machine is no failure.
 t.setTimeout(120_000)
@@ -332,4 +333,77 @@ t.test('who has no room on its disk does not stand for election, and wakes those
   group.at(1).failDisk()
   group.run(60)
   t.ok(group.leader !== undefined && group.leader.self !== 1, 'another leads')
+})
+
+/** Term and vote take so long to become durable here; what is to be saved meanwhile waits for that, the newest alone. */
+class SlowVotes {
+  readonly #member: Member
+  readonly #ticks: number
+  #writing: { readonly state: HardState, left: number } | undefined
+
+  constructor (member: Member, ticks: number) {
+    this.#member = member
+    this.#ticks = ticks
+  }
+
+  tick (): void {
+    const member = this.#member
+    const writing = this.#writing
+    if (writing !== undefined && --writing.left === 0) {
+      const { state } = writing
+      this.#writing = undefined
+      member.saved = state
+      if (member.saving?.term === state.term && member.saving.vote === state.vote) member.saving = undefined
+      member.raft.persisted(state.term, state.vote)
+    }
+    if (this.#writing === undefined && member.saving !== undefined) this.#writing = { state: member.saving, left: this.#ticks }
+  }
+}
+
+for (const slow of [[1, 2], [2, 3], [1, 2, 3]]) {
+  t.test(`votes that take longer to be durable than an election timeout elect somebody all the same: slow are ${slow.join(', ')}`, async t => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const chance = seededChance(seed)
+      const group = new Group([1, 2, 3], { random: () => chance.next() })
+      const disks = slow.map(one => new SlowVotes(group.at(one), 60))
+      const quick = [...group.members.values()].filter(({ self }) => !slow.includes(self))
+      for (let tick = 0; tick < 2000 && group.leader === undefined; tick++) {
+        group.tick()
+        for (const disk of disks) disk.tick()
+        group.collect()
+        for (let message = group.bag.shift(); message !== undefined; message = group.bag.shift()) {
+          group.deliver(message)
+          for (const member of quick) member.persisted()
+          group.collect()
+        }
+      }
+      t.ok(group.leader, `with seed ${seed}`)
+    }
+  })
+}
+
+t.test('a vote that comes when the next election has been prepared counts: its term is still the present one', async t => {
+  const group = new Group([1, 2, 3])
+  const candidate = group.at(1)
+  candidate.raft.campaign()
+  group.settle(({ kind }) => kind !== 'vote')
+  t.equal(candidate.raft.role, 'candidate')
+  for (let i = 0; i < 20; i++) candidate.raft.tick()
+  t.equal(candidate.raft.role, 'pre-candidate')
+  candidate.raft.step({ kind: 'voted', ...between(2, 1, 1), granted: true })
+  t.equal(candidate.raft.role, 'leader')
+  t.equal(candidate.raft.term, 1)
+})
+
+t.test('a vote for a log that the disk has lost since counts for nothing', async t => {
+  const group = new Group([1, 2, 3])
+  const candidate = group.at(1)
+  candidate.raft.campaign()
+  group.settle(({ kind }) => kind !== 'vote')
+  candidate.failDisk()
+  candidate.ready()
+  for (let i = 0; i < 20; i++) candidate.raft.tick()
+  t.equal(candidate.raft.role, 'pre-candidate')
+  candidate.raft.step({ kind: 'voted', ...between(2, 1, 1), granted: true })
+  t.equal(candidate.raft.role, 'pre-candidate')
 })

@@ -152,9 +152,22 @@ export function refusedFrame (correlation: number, { code, reason }: Refused): U
   })
 }
 
+/** Of a whole beat, its length field included. */
+export const beatBytes = prefixBytes + 8
+
 /** `incarnation`: of the process that sends it. Sent by who made the connection, and sent back with the other one's. */
+export function writeBeat (view: DataView, offset: number, version: number, incarnation: number): void {
+  writePrefix(view, offset, beatBytes, FrameKey.beat, version)
+  view.setBigInt64(offset + prefixBytes, BigInt(incarnation))
+}
+
+/** An answer has the correlation id of what it answers. */
 export function beatFrame (version: number, correlation: number, incarnation: number): Uint8Array {
-  return frame(FrameKey.beat, version, correlation, writer => writer.int64(incarnation))
+  const bytes = new Uint8Array(beatBytes)
+  const view = new DataView(bytes.buffer)
+  writeBeat(view, 0, version, incarnation)
+  view.setInt32(prefixBytes - 4, correlation)
+  return bytes
 }
 
 /** A frame whose body is MessagePack, or nothing. */

@@ -13,7 +13,7 @@ import type { Reader } from '../../protocol/reader.ts'
 import type { Outbox, TimerId } from '../../runtime/actor.ts'
 import { FramePool } from '../frame-pool.ts'
 import type { Complaints } from './complaints.ts'
-import { beatFrame, FrameKey, type Hello, prefixBytes, Purpose } from './frames.ts'
+import { beatBytes, FrameKey, type Hello, Purpose, writeBeat } from './frames.ts'
 import { Liveness, silentMsMax } from './liveness.ts'
 import { Outgoing, type OutgoingHost } from './outgoing.ts'
 import type { PeerLinksOptions, PeerLinksParts } from './peer-links-options.ts'
@@ -26,7 +26,6 @@ const beatHurryMs = 250
 const beatRenewMs = 2000
 const bulkChunkBytes = 64 * 1024
 const beatChunkBytes = 4 * 1024
-const beatBytes = prefixBytes + 8
 const purposeNames = ['', 'bulk', 'beat'] as const
 
 /** Index of each reason under the label of `peerDropped`. */
@@ -154,7 +153,7 @@ export class Peers implements OutgoingHost {
       if (!link.isOpen) continue
       const chunk = link.add(beatBytes)
       if (chunk === undefined) continue // it does not take them: silence is judged, not this
-      chunk.bytes.set(beatFrame(link.version, 0, this.#options.identity.incarnation), chunk.filled - beatBytes)
+      writeBeat(chunk.view, chunk.filled - beatBytes, link.version, this.#options.identity.incarnation)
       link.flush()
     }
   }
