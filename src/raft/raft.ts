@@ -17,6 +17,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { MemberId, Offset, Term } from '../base/ids.ts'
+import { Candidacy } from './candidacy.ts'
 import { isJoint, isOnlyVoter, isVoter, membersOf, nobody } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import { Follower } from './follower.ts'
@@ -26,14 +27,11 @@ import { Leader } from './leader.ts'
 import type { Heartbeat, PreVote, PreVoted, RaftMessage, Vote, Voted } from './messages.ts'
 import type { RaftLimits, RaftOptions, RaftTiming } from './options.ts'
 import type { RaftLog, RaftPort } from './ports.ts'
-import { Tally } from './tally.ts'
 
 export type { RaftLimits, RaftOptions, RaftTiming } from './options.ts'
 
 /** After so many election timeouts in a row without a leader also who has a full disk stands for election: others with room had their chance. */
 const fullTimeouts = 3
-/** Each election that was not decided in time makes the next one wait twice as long, up to eight times. */
-const undecidedMax = 3
 
 export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader'
 
@@ -61,14 +59,7 @@ export class Raft {
   /** In ticks: since the last word of the leader, or since the election began. */
   #elapsed = 0
   #timeout = 0
-  readonly #preVotes = new Tally()
-  /** Of the present term, while it {@link #stands}. */
-  readonly #votes = new Tally()
-  /** It has asked to be elected in the present term, with the log it has. Also as a pre-candidate: votes may be later than its timeout where disks are slow. */
-  #stands = false
-  /** Elections in a row that its timeout ended before they were decided. */
-  #undecided = 0
-  #transferred = false
+  readonly #candidacy = new Candidacy(this)
   /** Members that the links call gone: a leader that is elected now starts with that. */
   readonly #down = new Set<MemberId>()
   /** Election timeouts in a row in which it could not lead, and heard nobody who does. */
@@ -128,7 +119,7 @@ export class Raft {
     if (this.#elapsed >= this.#timeout) {
       if (this.#mayLead) this.campaign()
       else this.#callOut()
-    } else if (this.role !== 'follower' && this.#elapsed % this.timing.heartbeatTicks === 0) this.#askForVotes()
+    } else if (this.role !== 'follower' && this.#elapsed % this.timing.heartbeatTicks === 0) this.#candidacy.ask()
   }
 
   /** Begins an election: in a group of several voters by asking first whether it could be won. */
@@ -183,8 +174,8 @@ export class Raft {
 
   /** Term and vote as given to {@link RaftPort.persist} are on disk. */
   persisted (term: Term, vote: MemberId): void {
-    if (!this.#hardState.saved(term, vote) || !this.#stands) return
-    this.#votes.add(this.self, true)
+    if (!this.#hardState.saved(term, vote) || vote !== this.self) return
+    this.#candidacy.voteSaved()
     this.#countElection()
   }
 
@@ -339,30 +330,13 @@ export class Raft {
     this.#elapsed = 0
     this.#drawTimeout()
     if (role === 'candidate') {
-      // The voters' disks may be slower than this: a newer term each time would make all of their votes void.
-      if (this.#stands) this.#undecided = Math.min(this.#undecided + 1, undecidedMax)
-      this.#timeout *= 2 ** this.#undecided
-      this.#transferred = transferred
-      this.#stands = true
-      this.#votes.clear()
+      this.#timeout *= this.#candidacy.stand(transferred)
       this.#remember(this.term + 1 as Term, this.self)
     } else {
-      this.#preVotes.clear()
-      this.#preVotes.add(this.self, true)
+      this.#candidacy.prepare()
     }
-    this.#askForVotes()
+    this.#candidacy.ask()
     this.#countElection()
-  }
-
-  /** Asks those who have not answered. Asking twice is no harm: an answer counts once. */
-  #askForVotes (): void {
-    const { lastTerm, endOffset } = this.log
-    const answers = this.role === 'pre-candidate' ? this.#preVotes : this.#votes
-    for (const to of membersOf(this.configurations.current)) {
-      if (to === this.self || !isVoter(this.configurations.current, to) || answers.has(to)) continue
-      if (this.role === 'pre-candidate') this.send({ kind: 'pre-vote', from: this.self, to, term: this.term + 1 as Term, lastTerm, endOffset })
-      else this.send({ kind: 'vote', from: this.self, to, term: this.term, lastTerm, endOffset, transfer: this.#transferred })
-    }
   }
 
   /**
@@ -414,40 +388,33 @@ export class Raft {
   }
 
   #countVote (message: PreVoted | Voted): void {
-    if (message.kind === 'voted') {
-      if (!this.#stands) return
-      this.#votes.add(message.from, message.granted)
-    } else {
-      if (this.role !== 'pre-candidate' || (message.granted && message.term !== this.term + 1)) return
-      this.#preVotes.add(message.from, message.granted)
-    }
+    this.#candidacy.count(message)
     this.#countElection()
   }
 
   #countElection (): void {
-    const { current } = this.configurations
-    if (this.#stands && this.#votes.isWon(current)) {
-      if (this.#canLead) this.#becomeLeader()
-      else this.becomeFollower(this.term, nobody)
-    } else if (this.role === 'pre-candidate' ? this.#preVotes.isLost(current) : this.#votes.isLost(current)) {
+    switch (this.#candidacy.outcome) {
+      case 'elected':
+        if (this.#canLead) this.#becomeLeader()
+        else this.becomeFollower(this.term, nobody)
+        break
+      case 'electable': this.#beginElection('candidate', false); break
       // The next try comes with the timeout, or from somebody else.
-      this.#follow(nobody)
-    } else if (this.role === 'pre-candidate' && this.#preVotes.isWon(current)) {
-      this.#beginElection('candidate', false)
+      case 'lost': this.#follow(nobody)
     }
   }
 
   #follow (leader: MemberId): void {
     this.role = 'follower'
     this.leader = leader
-    this.#stands = false
+    this.#candidacy.withdraw()
   }
 
   #becomeLeader (): void {
     this.role = 'leader'
     this.leader = this.self
-    this.#stands = false
-    this.#unled = this.#undecided = 0
+    this.#unled = 0
+    this.#candidacy.decided()
     this.#leading = new Leader(this)
     this.#leading.begin()
   }
@@ -478,7 +445,8 @@ export class Raft {
       this.#follow(from)
       this.#drawTimeout()
     }
-    this.#elapsed = this.#unled = this.#undecided = 0
+    this.#elapsed = this.#unled = 0
+    this.#candidacy.decided()
     this.#forgetting.heardLeader()
   }
 
