@@ -86,7 +86,7 @@ async function soak (): Promise<void> {
 }
 
 function startWorker (from: number, step: number, onLine: (line: string) => void): { child: ChildProcess, ended: Promise<void> } {
-  const child = spawn(process.execPath, [import.meta.filename, '--from', String(from), '--step', String(step)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, '--from', String(from), '--step', String(step)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   createInterface({ input: child.stdout! }).on('line', onLine)
   return { child, ended: new Promise(resolve => child.once('close', () => resolve())) }
 }

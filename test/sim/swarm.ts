@@ -38,7 +38,7 @@ export interface Shape {
   readonly leadersStay: boolean
 }
 
-const operationsWanted = 900
+const operationsWanted = 850
 /** Of all seeds, those with brokers that know nothing of each other. */
 const apartShare = 0.1
 
@@ -50,7 +50,7 @@ export function drawShape (chance: Chance): Shape {
   const brokers = pick([3, 3, 3, 4, 5])
   const replicas = apart ? 1 : Math.min(brokers, pick([1, 2, 3, 3, 3, 3, 5]))
   const flush = pick(['always', 'always', 'always', 'os', 'interval'] as const)
-  const faultsMs = between(45_000, 55_000)
+  const faultsMs = between(45_000, 48_000)
   const healMs = 15_000
   const producerCount = between(2, 4)
   const consumers = between(2, 3)
@@ -93,8 +93,8 @@ export function drawShape (chance: Chance): Shape {
       return { idempotent, acks: idempotent || chance.next() < 0.8 ? -1 : pick([0, 1]), inFlightMax: idempotent ? between(1, 5) : 1, pauseMs }
     }),
     consumers,
-    recordsMax: pick([1, 3, 10]),
-    valueBytesMax: pick([10, 100, 1000]),
+    recordsMax: pick([1, 3, 6]),
+    valueBytesMax: pick([10, 100, 400]),
     changePauseMs,
     leadersStay: !apart && changePauseMs === Infinity && checkQuorum && clear && !kinds.some(({ everywhere }) => everywhere === true)
   }

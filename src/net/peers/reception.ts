@@ -108,6 +108,7 @@ export class Reception {
   }
 }
 
+const noAnswer = new Uint8Array(0)
 const stopReason = 'the broker stops'
 
 /** One connection that somebody has made to this thread. */
@@ -121,6 +122,9 @@ export class Incoming implements FrameHandler {
   #since: number | undefined
   #waitMsMax = greetingMsMax
   #questions = 0
+  /** To a beat with this correlation id, the same each time: nobody changes it, so the socket may keep it. */
+  #answer = noAnswer
+  #answered: number | undefined
   /** Or about to be: nothing more is read or written. */
   #closed = false
 
@@ -167,7 +171,11 @@ export class Incoming implements FrameHandler {
     if (key !== FrameKey.beat) throw new ProtocolError(`key ${key} among beats`)
     reader.int64()
     reader.expectEnd()
-    this.#send(beatFrame(version, correlation, host.identity!.incarnation))
+    if (correlation !== this.#answered) {
+      this.#answered = correlation
+      this.#answer = beatFrame(version, correlation, host.identity!.incarnation)
+    }
+    this.#send(this.#answer)
   }
 
   // ---- what opens a connection
