@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { freePort, peersRoot, projectRoot } from './harness.ts'
 import { Client } from './loads/client.ts'
 import { Server } from './process-stats.ts'
+import { startCommand } from './start-command.ts'
 
 export type Flush = 'os' | 'always'
 
@@ -50,10 +51,11 @@ export async function startRingmq (options: RingmqOptions): Promise<Subject> {
   const dataDir = options.dataDir ?? dataFolder('ringmq')
   if (options.keepData !== true) rmSync(dataDir, { recursive: true, force: true })
   const port = await freePort()
+  const [command, ...words] = startCommand()
   const server = await Server.start({
     name: 'ringmq',
-    command: process.execPath,
-    args: ['-r', './scripts/node-version.cjs', 'src/cli/main.ts', 'broker', '--bind-port', String(port), '--data-dir', dataDir, '--log-flush', options.flush, ...options.threads === undefined ? [] : ['--threads', String(options.threads)]],
+    command: command!,
+    args: [...words, '--bind-port', String(port), '--data-dir', dataDir, '--log-flush', options.flush, ...options.threads === undefined ? [] : ['--threads', String(options.threads)]],
     cwd: projectRoot,
     ...options.env === undefined ? {} : { env: options.env },
     logFile: `${dataDir}.log`

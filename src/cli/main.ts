@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --v8-pool-size=1
 /** The program's first file. What it does must come before any other module or file is touched, so all else is imported late. */
 import module from 'node:module'
 import { availableParallelism } from 'node:os'

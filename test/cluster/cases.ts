@@ -215,8 +215,8 @@ export const cases: Readonly<Record<string, Case>> = {
     }
   },
   endure: {
-    about: 'faults that no process dies of, for minutes in a long run: what memory becomes of that',
-    faultsMs: 240_000,
+    about: 'faults that no process dies of, for nearly half an hour in a long run: what memory becomes of that',
+    faultsMs: 1_700_000,
     run: async round => {
       const names = ['pause', 'partition-one', 'partition-leader', 'one-way', 'slow-disk'].filter(name => isPossible(cases[name]!, round))
       await cases[round.pick(names)]!.run(round)

@@ -1,7 +1,7 @@
 /** Resident memory of brokers, sampled while they work, and whether it stays level in those processes that live long enough to tell. */
 
 const everyMs = 1000
-/** What a process takes while it starts and fills its buffers says nothing. */
+/** What a process takes while it starts and fills its buffers says nothing: the second half of its life counts, without this much at least. */
 const warmMs = 30_000
 const lifeMsMin = 90_000
 
@@ -60,10 +60,11 @@ export class MemoryWatch {
   }
 }
 
-/** Slope of the straight line through the samples behind the warm-up, in MiB a minute. */
+/** Slope of the straight line through the samples behind what says nothing, in MiB a minute. */
 function growthOf ({ moments, mebibytes }: Life): number | undefined {
-  const begin = moments[0]! + warmMs
-  if (moments.at(-1)! - moments[0]! < lifeMsMin) return undefined
+  const lifeMs = moments.at(-1)! - moments[0]!
+  if (lifeMs < lifeMsMin) return undefined
+  const begin = moments[0]! + Math.max(warmMs, lifeMs / 2)
   const points = moments.map((moment, i) => ({ x: (moment - begin) / 60_000, y: mebibytes[i]! })).filter(({ x }) => x >= 0)
   const meanX = points.reduce((sum, { x }) => sum + x, 0) / points.length
   const meanY = points.reduce((sum, { y }) => sum + y, 0) / points.length

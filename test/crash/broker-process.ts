@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startCommand } from '../../bench/start-command.ts'
 
-const ownRoot = join(import.meta.dirname, '..', '..')
 /** On a machine that does much else at the same time. */
 const readyMsMax = 120_000
 const outputBytesMax = 1 << 20
@@ -56,9 +56,9 @@ export class BrokerProcess {
   }
 
   /** Begins to start one; see {@link ready}. */
-  static spawn ({ dataDir, port = 0, flags = [], nodeFlags = [], env = {}, wrapper = [], root = ownRoot }: ProcessOptions): BrokerProcess {
+  static spawn ({ dataDir, port = 0, flags = [], nodeFlags = [], env = {}, wrapper = [], root }: ProcessOptions): BrokerProcess {
     const [command, ...words] = [
-      ...wrapper, process.execPath, ...nodeFlags, join(root, 'src/cli/main.ts'), 'broker', '--bind-port', String(port), '--data-dir', dataDir, ...flags
+      ...wrapper, ...startCommand(root, nodeFlags), '--bind-port', String(port), '--data-dir', dataDir, ...flags
     ]
     return new BrokerProcess(spawn(command!, words, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }))
   }
