@@ -108,7 +108,7 @@ export class Reception {
   }
 }
 
-const noAnswer = new Uint8Array(0)
+const noAnswer: Uint8Array = new Uint8Array(0)
 const stopReason = 'the broker stops'
 
 /** One connection that somebody has made to this thread. */
