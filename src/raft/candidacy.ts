@@ -8,7 +8,7 @@ import { type Configuration, hasQuorum, isVoter, membersOf } from './configurati
 import type { PreVoted, Voted } from './messages.ts'
 import type { Raft } from './raft.ts'
 
-/** Each election that was not decided in time makes the next one wait twice as long, up to eight times. */
+/** Each election that somebody's vote was missing from in the end makes the next one wait twice as long, up to eight times. */
 const undecidedMax = 3
 
 export class Candidacy {
@@ -18,7 +18,7 @@ export class Candidacy {
   /** It asks to be elected in the present term, with the log it has. */
   #stands = false
   #transferred = false
-  /** Elections in a row that its timeout ended before they were decided. */
+  /** Elections in a row that its timeout ended before all votes were there. */
   #undecided = 0
 
   constructor (raft: Raft) {
@@ -37,7 +37,7 @@ export class Candidacy {
    * @returns how many times as long as usual to wait for votes: the voters' disks may be slower than that, and a newer term makes all votes void
    */
   stand (transferred: boolean): number {
-    if (this.#stands) this.#undecided = Math.min(this.#undecided + 1, undecidedMax)
+    if (this.#stands && this.#isOpen) this.#undecided = Math.min(this.#undecided + 1, undecidedMax)
     this.#stands = true
     this.#transferred = transferred
     this.#votes.clear()
@@ -76,6 +76,12 @@ export class Candidacy {
   count ({ kind, from, term, granted }: PreVoted | Voted): void {
     if (kind === 'voted') this.#votes.add(from, granted)
     else if (!granted || term === this.#raft.term + 1) this.#preVotes.add(from, granted)
+  }
+
+  /** Somebody who is there has not answered yet. */
+  get #isOpen (): boolean {
+    const { configurations: { current } } = this.#raft
+    return membersOf(current).some(member => isVoter(current, member) && !this.#votes.has(member) && !this.#raft.isDown(member))
   }
 
   /** What came of it: `electable` would be elected if it stood now; undefined: nothing yet. */

@@ -218,7 +218,7 @@ export const cases: Readonly<Record<string, Case>> = {
     about: 'faults that no process dies of, for nearly half an hour in a long run: what memory becomes of that',
     faultsMs: 1_700_000,
     run: async round => {
-      const names = ['pause', 'partition-one', 'partition-leader', 'one-way', 'slow-disk'].filter(name => isPossible(cases[name]!, round))
+      const names = ['pause', 'partition-one', 'partition-leader', 'one-way', 'slow-disk', 'slow-election'].filter(name => isPossible(cases[name]!, round))
       await cases[round.pick(names)]!.run(round)
       await round.pause(1000, 5000)
     }

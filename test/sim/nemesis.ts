@@ -38,11 +38,13 @@ export class Nemesis {
   unleash (options: NemesisOptions): void {
     const { world, brokers, chance, kinds, count, withinMs } = options
     this.#world = world
+    const lossless = kinds.filter(({ losesUnsynced }) => losesUnsynced !== true)
     let lossesLeft = options.lossesMax
     for (let i = 0; i < count; i++) {
       // Each kind once at least, if there are enough.
-      const kind = kinds[i < kinds.length ? i : Math.floor(chance.next() * kinds.length)]!
-      if (kind.losesUnsynced === true && lossesLeft-- <= 0) continue
+      let kind = kinds[i < kinds.length ? i : Math.floor(chance.next() * kinds.length)]!
+      // More losses than are allowed become faults of another kind.
+      if (kind.losesUnsynced === true && lossesLeft-- <= 0) kind = lossless[Math.floor(chance.next() * lossless.length)]!
       const broker = brokers[Math.floor(chance.next() * brokers.length)]!
       const lastsMs = Math.min(kind.lastsMs, withinMs / 3) * chance.next() ** 2
       world.plan((withinMs - lastsMs) * chance.next(), 'fault', undefined, () => {
