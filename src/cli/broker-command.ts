@@ -5,12 +5,14 @@ import { type BrokerConfig, loadConfig, type SettingName, settingFlag, settingNa
 import { withoutEffect } from '../base/setting.ts'
 import { type Command, Option } from 'commander'
 import type { Broker } from '../broker.ts'
+import { collectStartGarbage } from '../runtime/start-garbage.ts'
 import { readConfigFile } from './client-session.ts'
 import { CliError } from './failure.ts'
-import { collectStartGarbage } from './start-garbage.ts'
 import { programName, version } from './version.ts'
 
 const closeMs = 10_000
+/** After the first seconds, in which a restarted broker has other work to do. */
+const garbageAfterMs = 2000
 /** One Ctrl-C may arrive twice: from the terminal, and again from npm, which hands it on. */
 const sameSignalMs = 500
 
@@ -43,7 +45,8 @@ export async function runBroker (flags: Readonly<Record<string, unknown>>): Prom
   // Before anybody can know that it runs: who reads that it is ready may stop it at once.
   const stopped = closeOnSignal(() => broker.close())
   console.log(banner(config, broker))
-  collectStartGarbage()
+  // This thread only supervises from here on.
+  setTimeout(collectStartGarbage, garbageAfterMs).unref()
   await stopped
 }
 

@@ -15,6 +15,7 @@ import type { LinkEnds } from './link.ts'
 import { Placement } from './placement.ts'
 import type { ActorSpec, Placer, Program, RunningProgram, ThreadContext } from './program.ts'
 import type { SystemLimits, SystemStats } from './system-options.ts'
+import { collectStartGarbage, FirstRest } from './start-garbage.ts'
 import { beatWord, currentActorWord, utilizationWord } from './thread-words.ts'
 
 /** The package's types describe another module shape than the one Node loads. */
@@ -234,12 +235,14 @@ export function factoryOf (program: RunningProgram, spec: ActorSpec): Parameters
 /** The beat runs on the event loop itself, so it stops when the loop does. */
 function startBeat (words: Int32Array, beatMs: number): void {
   let last = performance.eventLoopUtilization()
+  const rest = new FirstRest(collectStartGarbage)
   const beat = (): void => {
     Atomics.add(words, beatWord, 1)
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, last)
     last = now
     Atomics.store(words, utilizationWord, Math.round(utilization * 1000))
+    rest.passed(beatMs, utilization)
   }
   beat()
   setInterval(beat, beatMs).unref()
