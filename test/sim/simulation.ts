@@ -41,8 +41,8 @@ export interface SimulationOptions {
   readonly mutation?: Mutation | undefined
 }
 
-/** Longest time from the first start to a topic with leaders. */
-const beginMs = 30_000
+/** Longest time from the first start to a topic with leaders: a frame that is lost before there is a cluster costs five seconds. */
+const beginMs = 60_000
 /** Longest time after the last fault until a partition takes a write. */
 const recoveryMsMax = 15_000
 /** Longest time for what is under way to be answered or given up, and for the last reading. */
