@@ -49,9 +49,10 @@ export class LossNotes {
 
   /** Durable with the next sync of the folder. */
   async remove (): Promise<void> {
+    // The note goes last: while there is a damaged log from before, the one in its place counts as not whole.
+    await this.#disk.removeFolder(this.damagedDirectory)
     await this.#disk.remove(this.#path('surely'))
     await this.#disk.remove(this.#path('maybe'))
-    await this.#disk.removeFolder(this.damagedDirectory)
   }
 
   /** Where a damaged log that was given up waits. */

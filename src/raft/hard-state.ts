@@ -5,7 +5,7 @@ import type { MemberId, Term } from '../base/ids.ts'
 import type { RaftMessage } from './messages.ts'
 import type { RaftPort } from './ports.ts'
 
-/** More than one round of messages is never wanted; the oldest are lost. */
+/** One of each kind to each member is kept; of more than this the oldest are lost. */
 const heldMax = 64
 
 export class HardState {
@@ -46,6 +46,9 @@ export class HardState {
   /** Bytes in a message would not be valid any more when it has waited; what carries some comes from a leader, whose term is durable. */
   send (message: RaftMessage): void {
     if (!this.#unsaved) return this.#port.send(message)
+    // The newest of a kind says it all. Questions that are asked again while the disk is slow would crowd out the one answer that counts.
+    const before = this.#held.findIndex(({ kind, to }) => kind === message.kind && to === message.to)
+    if (before >= 0) this.#held.splice(before, 1)
     if (this.#held.length === heldMax) this.#held.shift()
     this.#held.push(message)
   }

@@ -332,10 +332,11 @@ export class Leader {
     const progress = this.#progress.get(to)
     if (progress === undefined || !configurations.current.voters.includes(to)) return false
     // Who has lagged behind for that long, its disk is full perhaps, would not get it before this is given up; and until then nothing is appended.
-    if (progress.behindTicks >= timing.electionTicks) return false
+    if (progress.behindTicks >= timing.electionTicks || !progress.whole) return false
     this.#raft.wake()
+    // Asked again and again it must end all the same: nothing is appended meanwhile.
+    if (this.transferee === nobody) this.#transferTicks = 0
     this.transferee = to
-    this.#transferTicks = 0
     this.#handOver(progress)
     this.#send(progress)
     return true

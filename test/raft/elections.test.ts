@@ -407,3 +407,23 @@ t.test('a vote for a log that the disk has lost since counts for nothing', async
   candidate.raft.step({ kind: 'voted', ...between(2, 1, 1), granted: true })
   t.equal(candidate.raft.role, 'pre-candidate')
 })
+
+t.test('questions that are asked again while a vote is being saved do not crowd it out', async t => {
+  const group = new Group([1, 2])
+  const [candidate, voter] = [group.at(1), group.at(2)]
+  const disk = new SlowVotes(voter, 400)
+  candidate.raft.campaign()
+  let tick = 0
+  for (; tick < 500 && candidate.raft.role !== 'leader'; tick++) {
+    group.tick()
+    disk.tick()
+    group.collect()
+    for (let message = group.bag.shift(); message !== undefined; message = group.bag.shift()) {
+      group.deliver(message)
+      candidate.persisted()
+      group.collect()
+    }
+  }
+  t.equal(candidate.raft.role, 'leader')
+  t.equal(candidate.raft.term, 1, 'with the first vote')
+})

@@ -430,3 +430,16 @@ t.test('all may have forgotten at once: after some timeouts they go on with what
   lost.run(400)
   t.equal(lost.leader, undefined)
 })
+
+t.test('3.10: asked again and again it ends all the same, and batches are taken in between', async t => {
+  const group = led()
+  let taken = 0
+  for (let tick = 0; tick < 100; tick++) {
+    // Its orders are lost.
+    if (tick % 9 === 0) group.at(1).raft.leading!.transfer(id(2))
+    group.run(1, ({ kind }) => kind !== 'timeout-now')
+    if (group.at(1).raft.canAppend) taken++
+  }
+  t.ok(taken > 0)
+  t.equal(group.at(1).raft.role, 'leader')
+})

@@ -175,7 +175,12 @@ export class Active {
 
   #register ({ errorCode, errorMessage, nodeId, member, record }: RegistrationDecided): [readonly MetadataRecord[], PlainReply] {
     const { clusterId, founders, nodeId: self } = this.#options
-    if (errorCode === ErrorCode.NONE) this.sessions.begin(nodeId, this.#now)
+    if (errorCode === ErrorCode.NONE) {
+      const before = this.state.brokers.get(nodeId)
+      // Another folder: what the broker said in its earlier life is over.
+      if (before !== undefined && before.member !== member) this.sessions.forget(nodeId)
+      this.sessions.begin(nodeId, this.#now)
+    }
     const fenced = record?.fenced === true && nodeId !== self && !this.sessions.isReady(nodeId)
     return [record === undefined ? [] : [{ ...record, fenced }], {
       kind: 'joined', errorCode, errorMessage, clusterId, nodeId, member, initialVoters: founders.map(founder => founder.member), peers: this.#parts.peers()

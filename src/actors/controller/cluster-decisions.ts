@@ -46,13 +46,21 @@ export function decideFeature ({ level }: Pick<FinalizeFeature, 'level'>, state:
   if (level < state.featureLevel) return denied(ErrorCode.INVALID_UPDATE_VERSION, `the cluster is at level ${state.featureLevel}, which is never lowered`)
   const weakest = [...state.brokers.values()].find(({ features }) => features.max < level)
   if (weakest !== undefined) return denied(ErrorCode.FEATURE_UPDATE_FAILED, `broker ${weakest.name} works up to level ${weakest.features.max}`)
+  const unknown = unknownFounder(state)
+  if (unknown !== undefined) return denied(ErrorCode.FEATURE_UPDATE_FAILED, `broker ${unknown} has not come yet: nobody knows up to which level it works`)
   return allowed({ kind: 'feature-finalized', level })
+}
+
+/** A founder that has not registered. */
+function unknownFounder ({ members, brokers }: MetadataState): NodeId | undefined {
+  for (const { nodeId, registered } of members.values()) if (!registered && !brokers.has(nodeId)) return nodeId
+  return undefined
 }
 
 /** The level that all brokers could work at, those that are not there now included. Of a founder that has not registered nobody knows. */
 export function commonLevel (state: MetadataState): number {
   let level = Infinity
-  for (const { nodeId, registered } of state.members.values()) if (!registered && !state.brokers.has(nodeId)) return state.featureLevel
+  if (unknownFounder(state) !== undefined) return state.featureLevel
   for (const { features } of state.brokers.values()) level = Math.min(level, features.max)
   return level === Infinity ? state.featureLevel : Math.max(level, state.featureLevel)
 }

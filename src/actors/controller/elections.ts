@@ -22,7 +22,7 @@ export interface Awaited {
 interface Election {
   readonly answer: Answer
   readonly results: PartitionResult[]
-  readonly awaited: Awaited[]
+  awaited: readonly Awaited[]
   readonly deadline: number
 }
 
@@ -41,8 +41,8 @@ export class Elections {
   /** A partition is led by `leader` now. */
   led (topicId: TopicId, partition: PartitionIndex, leader: MemberId, out: Outbox): void {
     for (const election of this.#open) {
-      const index = election.awaited.findIndex(awaited => awaited.topicId === topicId && awaited.partition === partition && awaited.to === leader)
-      if (index >= 0) election.awaited.splice(index, 1)
+      // A request may name it twice.
+      election.awaited = election.awaited.filter(awaited => awaited.topicId !== topicId || awaited.partition !== partition || awaited.to !== leader)
     }
     this.#finishWhere(({ awaited }) => awaited.length === 0, out)
   }

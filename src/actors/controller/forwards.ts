@@ -78,8 +78,9 @@ export class Forwards {
   expire (now: number, out: Outbox): void {
     for (const [number, open] of this.#open) {
       if (open.deadline > now) continue
-      // An answer that waits for this broker alone is true all the same.
-      this.#finish(number, open, open.reply?.reply ?? refusal(open.request, ErrorCode.REQUEST_TIMED_OUT, 'the controller did not answer in time; it may have done what was asked'), out)
+      // An answer that waits for this broker alone is true all the same; but that of a read says that this broker has replayed so far.
+      const reply = open.request.kind === 'read-metadata' ? undefined : open.reply?.reply
+      this.#finish(number, open, reply ?? refusal(open.request, ErrorCode.REQUEST_TIMED_OUT, 'the controller did not answer in time; it may have done what was asked'), out)
     }
   }
 

@@ -21,6 +21,9 @@ export interface MetadataRead {
   readonly errorMessage: string | null
 }
 
+/** Each broker asks for one removal at a time, about. */
+const openMax = 10_000
+
 interface Open {
   readonly round: number
   readonly answer: Answer
@@ -36,6 +39,9 @@ export class MetadataReads {
   }
 
   add (answer: Answer, out: Outbox): void {
+    if (this.#open.length >= openMax) {
+      return answer({ kind: 'metadata-read', errorCode: ErrorCode.REQUEST_TIMED_OUT, errorMessage: 'too many reads of the metadata are waiting' }, out)
+    }
     this.#open.push({ round: this.#replica.readIndex(out), answer })
   }
 

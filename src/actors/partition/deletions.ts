@@ -32,9 +32,11 @@ export class Deletions {
 
   /** Takes in a request that a leader got. */
   request (request: DeleteRecords, errorCode: number, out: Outbox): void {
-    const { log, highWatermark } = this.#replica
+    const { log, highWatermark, established } = this.#replica
     const target = (request.offset === -1 ? highWatermark : request.offset) as Offset
     let problem = errorCode
+    // A new leader may not know yet how far its predecessor committed.
+    if (problem === ErrorCode.NONE && target > highWatermark && !established) problem = ErrorCode.OFFSET_NOT_AVAILABLE
     if (problem === ErrorCode.NONE && (target < 0 || target > highWatermark)) problem = ErrorCode.OFFSET_OUT_OF_RANGE
     if (problem === ErrorCode.NONE && this.#waiting.length >= deletionsMax) problem = ErrorCode.NOT_ENOUGH_REPLICAS
     if (problem !== ErrorCode.NONE) return this.#answer(request, problem, out)

@@ -25,8 +25,9 @@ export class HeldRequests {
 
   get count (): number { return this.#requests.length }
 
+  /** Begun again it ends when it would have. */
   begin (now: number): void {
-    this.#until = now + handOverMsMax
+    this.#until ??= now + handOverMsMax
   }
 
   /** The wait has been too long. */

@@ -61,7 +61,9 @@ export class Reads {
   /** The client has records that are not in this log: it read them from a leader that lost them before they were committed. */
   #diverging ({ offset, lastFetchedEpoch = -1 }: Fetch): { readonly epoch: number, readonly endOffset: number } | null {
     if (lastFetchedEpoch < 0) return null
-    const { log } = this.#replica
+    const { log, readable } = this.#replica
+    // A follower may be behind its reader: only where a later term has begun is what it lacks of this one no part of the log.
+    if (!readable && log.lastTerm <= lastFetchedEpoch) return null
     const end = log.epochEndOffset(lastFetchedEpoch as Term)
     if (end === undefined) return null // older than anything here: retention took it
     return end.term < lastFetchedEpoch || end.endOffset < offset ? { epoch: end.term, endOffset: end.endOffset } : null
@@ -76,19 +78,21 @@ export class Reads {
     const errorCode = this.leaderProblem(leaderEpoch)
     if (errorCode !== ErrorCode.NONE) return answer(errorCode, -1)
     switch (timestamp) {
-      // Until the mark is known to be no older than what an earlier leader told.
-      case offsetQuery.latest: return established ? answer(ErrorCode.NONE, highWatermark) : answer(ErrorCode.OFFSET_NOT_AVAILABLE, -1)
       case offsetQuery.earliest:
       case offsetQuery.earliestLocal: return answer(ErrorCode.NONE, log.logStartOffset)
       case offsetQuery.latestTiered: return answer(ErrorCode.NONE, -1)
-      case offsetQuery.maxTimestamp: return answer(ErrorCode.NONE, -1, log.timestampPlan(Infinity, highWatermark))
-      default: return answer(ErrorCode.NONE, -1, log.timestampPlan(timestamp, highWatermark))
+      default:
     }
+    // Until the mark is known to be no older than what an earlier leader told, what lies above it may be what is asked for.
+    if (!established) return answer(ErrorCode.OFFSET_NOT_AVAILABLE, -1)
+    if (timestamp === offsetQuery.latest) return answer(ErrorCode.NONE, highWatermark)
+    answer(ErrorCode.NONE, -1, log.timestampPlan(timestamp === offsetQuery.maxTimestamp ? Infinity : timestamp, highWatermark))
   }
 
   epochEnd ({ replyTo, correlation, leaderEpoch, currentLeaderEpoch }: EpochEnd, out: Outbox): void {
-    const errorCode = this.leaderProblem(currentLeaderEpoch)
     const { log, term } = this.#replica
+    // As with a fetch: the client has read what a successor wrote.
+    const errorCode = leaderEpoch > term ? ErrorCode.UNKNOWN_LEADER_EPOCH : this.leaderProblem(currentLeaderEpoch)
     const nothing = { term: -1, endOffset: -1 }
     const end = errorCode !== ErrorCode.NONE
       ? nothing

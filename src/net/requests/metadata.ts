@@ -100,7 +100,7 @@ export function handleDescribeTopicPartitions (exchange: Exchange, request: Page
       described.push({ errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, name, topicId: zeroUuid, partitions: [] })
       continue
     }
-    const start = cursor !== null && name === cursor.topicName ? cursor.partitionIndex : 0
+    const start = cursor !== null && name === cursor.topicName ? Math.max(0, cursor.partitionIndex) : 0
     const topic = describeTopic(image, network)
     const page = topic.partitions.slice(start, start + room)
     described.push({

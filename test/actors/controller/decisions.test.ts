@@ -1,6 +1,7 @@
 /** What becomes of requests: topics, settings, registrations, voters of the metadata group, moves that are needed. */
 import t from 'tap'
 import type { Candidate } from '../../../src/actors/controller/assignment.ts'
+import { commonLevel, decideFeature } from '../../../src/actors/controller/cluster-decisions.ts'
 import { alteredConfig, configProblem } from '../../../src/actors/controller/config-decisions.ts'
 import { nodesOf } from '../../../src/actors/controller/image.ts'
 import type { BrokerRegistered } from '../../../src/actors/controller/metadata-record.ts'
@@ -178,4 +179,14 @@ t.test('a node never holds a partition twice, by whichever of its folders', asyn
   state.apply({ kind: 'broker-draining', nodeId: node(1), draining: true })
   const [move] = neededMoves({ state, candidates: candidatesOf(state) }, 10)
   t.match(move, { replicas: [3, 9, 1, 2] })
+})
+
+t.test('a founder that has not come yet counts where a level is asked for, as where one is found', async t => {
+  const state = new MetadataState(founders(3))
+  for (const id of [1, 2]) state.apply(registered(id, { features: { min: 1, max: 2 } }))
+  t.equal(commonLevel(state), 1)
+  t.match(decideFeature({ level: 2 }, state), { errorCode: ErrorCode.FEATURE_UPDATE_FAILED, errorMessage: /broker 3 has not come yet/ })
+  state.apply(registered(3, { features: { min: 1, max: 2 } }))
+  t.equal(commonLevel(state), 2)
+  t.match(decideFeature({ level: 2 }, state), { errorCode: ErrorCode.NONE })
 })

@@ -402,3 +402,57 @@ t.test('a folder that was replaced speaks for its node no more', async t => {
   cluster.node(1).feed({ kind: 'controller-in', from: 3, body: { kind: 'broker-beat', leaving: true, ready: true, bytes: 0 } })
   t.match(asked(cluster, 1, { kind: 'describe-quorum' }).brokers.find(({ nodeId }: AnyMessage) => nodeId === 3), { leaving: false, member: 4 })
 })
+
+for (const restarts of [false, true]) {
+  t.test(`files of a replica that was given back stay, however long the metadata takes to be replayed${restarts ? ' after a restart' : ''}`, async t => {
+    const cluster = Cluster.ready()
+    const three = cluster.node(3)
+    const move = (...replicas: number[]): void => {
+      t.match(asked(cluster, 1, { kind: 'alter-reassignments', partitions: [{ topic: 'orders', partition: 0, replicas }], allowReplicationFactorChange: true }), { results: [{ errorCode: 0 }] })
+      cluster.advance(2000)
+    }
+    const { id } = asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: 1, replicas: 3, config: {}, assignments: [[1, 2, 3]] }], validateOnly: false, timeoutMs: 5000 }).results[0]
+    cluster.advance(2000)
+    // Its disk is slow: what it replays ends where the test says.
+    let end = three.replica.highWatermark
+    let replayable = Infinity
+    Object.defineProperty(three.replica, 'highWatermark', { get: () => Math.min(end, replayable), set: value => { end = value } })
+    replayable = end
+    move(1, 2)
+    const outAt = cluster.node(1).replica.highWatermark
+    move(1, 2, 3)
+    t.same(cluster.groups.at(id, 0).voters, [1, 2, 3], 'it votes again, with the log that it had all the time')
+    replayable = outAt
+    if (restarts) {
+      cluster.stop(3)
+      cluster.restart(3)
+    } else {
+      three.feed({ kind: 'raft-in' })
+      cluster.settle()
+    }
+    cluster.advance(8000)
+    t.ok(three.files.has(`${id}-0`), 'what it knows is old, and it knows that')
+    replayable = Infinity
+    three.feed({ kind: 'raft-in' })
+    cluster.advance(4000)
+    t.ok(three.files.has(`${id}-0`))
+  })
+}
+
+t.test('a new folder of a broker that was ready a moment ago is fenced until it says itself that it is', async t => {
+  const cluster = Cluster.ready()
+  cluster.stop(3)
+  t.match(join(cluster, 3, { directoryId: 'folder-3b', host: 'host-3b' }, 1), { errorCode: 0, nodeId: 3, member: 4 })
+  t.match(cluster.node(1).image!.brokers.find(({ nodeId }) => nodeId === 3), { member: 4, host: 'host-3b', fenced: true })
+})
+
+t.test('leaders that are asked for twice in one request are told of twice', async t => {
+  const cluster = Cluster.ready()
+  asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: 1, replicas: 3, config: {}, assignments: [[1, 2, 3]] }], validateOnly: false, timeoutMs: 5000 })
+  asked(cluster, 1, { kind: 'transfer-leaders', partitions: [{ topic: 'orders', partition: 0, to: 2 }], timeoutMs: 5000 })
+  const orders = { topic: 'orders', partition: 0 }
+  const correlation = cluster.node(1).ask({ kind: 'elect-leaders', preferred: true, partitions: [orders, orders], timeoutMs: 5000 })
+  cluster.settle()
+  cluster.advance(1000)
+  t.match(cluster.node(1).answer(correlation), { results: [{ errorCode: 0 }, { errorCode: 0 }] })
+})

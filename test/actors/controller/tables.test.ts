@@ -199,3 +199,14 @@ t.test('entries: in order, each once, and what is cut off is told', async t => {
   for (let end = 4; end < 3000; end++) if (entries.take(5000 as Offset)?.endOffset !== end) t.fail(`entry ${end}`)
   t.equal(entries.count, 0)
 })
+
+t.test('forwards: a read of the metadata is answered when this broker has replayed that far, or not at all', async t => {
+  const forwards = new Forwards(7)
+  const out = outbox()
+  const answers: PlainReply[] = []
+  const { number } = forwards.add({ kind: 'read-metadata', timeoutMs: 2000 }, reply => { answers.push(reply) }, member(2), out, 0)!
+  const reply: PlainReply = { kind: 'metadata-read', errorCode: ErrorCode.NONE, errorMessage: null }
+  forwards.answered({ kind: 'forward-answered', life: 7, number, reply, endOffset: 9 as Offset }, 5 as Offset, out)
+  forwards.expire(100_000, out)
+  t.match(answers, [{ errorCode: ErrorCode.REQUEST_TIMED_OUT }])
+})

@@ -111,3 +111,11 @@ t.test('before the controller has told of any broker there is this one', async t
   t.strictSame((await client.call(metadata, 1, { topics: [] })).brokers, [{ nodeId: 1, host: '127.0.0.1', port: 1, rack: null }])
   t.match(await client.call(describeCluster, 2, { includeFencedBrokers: true }), { brokers: [{ brokerId: 1, host: '127.0.0.1' }], controllerId: 1 })
 })
+
+t.test('DescribeTopicPartitions: a cursor before the first partition begins there', async t => {
+  const kit = await NetworkKit.open(t, { images, cluster })
+  const client = await kit.connect(t)
+  const { topics, nextCursor } = await client.call(describeTopicPartitions, 0, { topics: [{ name: topic }], responsePartitionLimit: 2, cursor: { topicName: topic, partitionIndex: -1 } })
+  t.strictSame(topics[0]!.partitions.map(({ index }) => index), [0, 1])
+  t.strictSame(nextCursor, { topicName: topic, partitionIndex: 2 })
+})
