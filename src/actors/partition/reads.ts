@@ -93,10 +93,11 @@ export class Reads {
     const { log, term } = this.#replica
     // As with a fetch: the client has read what a successor wrote.
     const errorCode = leaderEpoch > term ? ErrorCode.UNKNOWN_LEADER_EPOCH : this.leaderProblem(currentLeaderEpoch)
-    const nothing = { term: -1, endOffset: -1 }
-    const end = errorCode !== ErrorCode.NONE
-      ? nothing
-      : leaderEpoch === term ? { term, endOffset: log.logEndOffset } : log.epochEndOffset(leaderEpoch as Term) ?? nothing
+    let end = { term: -1, endOffset: -1 }
+    if (errorCode === ErrorCode.NONE && leaderEpoch >= 0) {
+      // Of an epoch before all that is left nothing lies behind the log's start: who has read up to there reads on.
+      end = leaderEpoch === term ? { term, endOffset: log.logEndOffset } : log.epochEndOffset(leaderEpoch as Term) ?? { term: leaderEpoch, endOffset: log.logStartOffset }
+    }
     out.tell(replyTo, { kind: 'epoch-ended', correlation, errorCode, leaderEpoch: end.term, endOffset: end.endOffset } as Message)
   }
 }

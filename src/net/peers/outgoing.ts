@@ -26,7 +26,7 @@ const openMsMax = { [Purpose.bulk]: 2000, [Purpose.beat]: 1000 } as const
 const retryMsFirst = 50
 const retryMsMax = 2000
 /** A connection that lived this long was a good one: the next attempt counts as the first. */
-const stableMs = 5000
+const stableMs = 1000
 
 export interface OutgoingHost {
   /** Monotonic milliseconds of this turn, or of the last one. */

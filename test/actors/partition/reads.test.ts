@@ -9,15 +9,15 @@ import type { Outbox } from '../../../src/runtime/actor.ts'
 
 const asked = { replyTo: 1 as ActorId, correlation: 1 }
 
-/** A log of terms 5 (0 to 59) and 6 (60 to 99), in a replica of term 6. */
+/** A log of terms 5 (10 to 59) and 6 (60 to 99), in a replica of term 6. */
 function kit (change: Record<string, unknown> = {}) {
   const answers: Array<Record<string, unknown>> = []
   const log = {
-    logStartOffset: 0,
+    logStartOffset: 10,
     logEndOffset: 100,
     lastTerm: 6,
     termAt: (offset: number) => offset < 60 ? 5 : 6,
-    epochEndOffset: (term: number) => term >= 6 ? { term: 6, endOffset: 100 } : { term: 5, endOffset: 60 },
+    epochEndOffset: (term: number) => term >= 6 ? { term: 6, endOffset: 100 } : term === 5 ? { term: 5, endOffset: 60 } : undefined,
     read: () => undefined,
     timestampPlan: (timestamp: number, end: number) => ({ timestamp, end })
   }
@@ -46,6 +46,12 @@ t.test('who has not heard of a term does not say where it ended', async t => {
   reads.epochEnd({ kind: 'epoch-end', ...asked, leaderEpoch: 7, currentLeaderEpoch: -1 }, out)
   reads.epochEnd({ kind: 'epoch-end', ...asked, leaderEpoch: 6, currentLeaderEpoch: 6 }, out)
   t.match(answers, [{ errorCode: ErrorCode.UNKNOWN_LEADER_EPOCH, endOffset: -1 }, { errorCode: ErrorCode.NONE, leaderEpoch: 6, endOffset: 100 }])
+})
+
+t.test('an epoch that retention took away ended where the log begins: who has read up to there reads on', async t => {
+  const { reads, answers, out } = kit()
+  reads.epochEnd({ kind: 'epoch-end', ...asked, leaderEpoch: 3, currentLeaderEpoch: 6 }, out)
+  t.match(answers, [{ errorCode: ErrorCode.NONE, leaderEpoch: 3, endOffset: 10 }])
 })
 
 t.test('a leader that does not know yet what is committed looks for no moment, and knows where its log begins', async t => {
