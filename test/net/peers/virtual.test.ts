@@ -77,6 +77,19 @@ t.test('a broker that stops is down before half a second is over, and up with it
   t.same(statuses(b), ['1 up'])
 })
 
+t.test('a broker that ends every two seconds is down as soon each time', async t => {
+  const { scheduler, a, b } = await setUp(t)
+  for (let life = 1; life <= 6; life++) {
+    await b.stop()
+    await scheduler.advance(150)
+    t.equal(statuses(a).at(-1), '2 down', `life ${life}`)
+    await b.restart(5)
+    b.know(a)
+    await scheduler.advance(2000)
+    t.equal(statuses(a).at(-1), '2 up')
+  }
+})
+
 t.test('a process that was replaced between two beats was down', async t => {
   const { scheduler, a, b } = await setUp(t)
   await b.restart(5)
