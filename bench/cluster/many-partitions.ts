@@ -41,11 +41,13 @@ export async function steady (subject: ClusterSubject, partitions: number, minut
     const started = performance.now()
     const end = started + minutes * 60_000
     let sent = 0
+    let after = before
     while (performance.now() < end) {
       await runKafkaTool('producerPerformance', ['--topic', topic, '--num-records', String(messages), '--record-size', '1024', '--throughput', '-1', '--bootstrap-server', subject.addresses.join(), '--command-property', 'acks=all'], { withinMs: 600_000 })
       sent += messages
+      // Brokers close connections that nobody uses for ten minutes.
+      after = await client.metadata([topic])
     }
-    const after = await client.metadata([topic])
     return {
       minutes: (performance.now() - started) / 60_000,
       'MB/s': sent * 1024 / 1e3 / (performance.now() - started),
