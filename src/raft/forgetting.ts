@@ -4,7 +4,8 @@
  *
  * As all may have lost something at once, `maybe` also ends after some election timeouts; but not while there is a leader to learn from,
  * or as long as a majority that has forgotten nothing wants to lead: those will choose one without this vote, however long they take to
- * reach each other.
+ * reach each other. And whose forgetting ended by time alone does not stand itself while somebody who wants to lead has more: that one may
+ * be the last who holds what was committed, and gets this vote.
  */
 import type { MemberId } from '../base/ids.ts'
 import { type Configuration, hasQuorum } from './configuration.ts'
@@ -14,36 +15,50 @@ const timeouts = 10
 export class Forgetting {
   readonly #ticksMax: number
   #ticks: number
+  /** It has lost something, and neither got it back nor found a leader since its forgetting ended. */
+  #lossy: boolean
+  /** For so long it leaves it to somebody with more to lead. */
+  #yieldTicks = 0
   /** Members of which was heard, since the ticks began, that they want to lead with what they have. */
   readonly #whole = new Set<MemberId>()
 
   constructor (how: 'maybe' | 'surely' | undefined, electionTicks: number) {
     this.#ticksMax = timeouts * electionTicks
+    this.#lossy = how !== undefined
     this.#ticks = how === undefined ? 0 : how === 'surely' ? Infinity : this.#ticksMax
   }
 
   get lasts (): boolean { return this.#ticks > 0 }
 
+  /** It may vote, if its forgetting is over, but is not to lead. */
+  get yields (): boolean { return this.#yieldTicks > 0 }
+
   tick (): void {
     if (this.#ticks > 0) this.#ticks--
+    if (this.#yieldTicks > 0) this.#yieldTicks--
   }
 
   /** Something may be lost from now on. */
   begin (): void {
+    this.#lossy = true
     this.#whole.clear()
     this.#ticks = Math.max(this.#ticks, this.#ticksMax)
   }
 
   /** Everything that was committed when this member began to listen is here. */
   end (): void {
-    this.#ticks = 0
+    this.#ticks = this.#yieldTicks = 0
+    this.#lossy = false
   }
 
   heardLeader (): void {
     if (this.lasts) this.begin()
+    else this.end()
   }
 
-  heardCandidate (member: MemberId, configuration: Configuration): void {
+  /** @param isAhead  its log is more than is here */
+  heardCandidate (member: MemberId, isAhead: boolean, configuration: Configuration): void {
+    if (this.#lossy && isAhead) this.#yieldTicks = this.#ticksMax
     if (!this.lasts) return
     this.#whole.add(member)
     if (hasQuorum(configuration, voter => this.#whole.has(voter))) this.begin()

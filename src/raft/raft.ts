@@ -292,7 +292,7 @@ export class Raft {
    * end yet need its vote. It counts for nothing in its own election.
    */
   get #mayLead (): boolean {
-    return this.#canLead && !this.forgetful && this.configurations.entries.some(({ configuration }) => isVoter(configuration, this.self))
+    return this.#canLead && !this.forgetful && !this.#forgetting.yields && this.configurations.entries.some(({ configuration }) => isVoter(configuration, this.self))
   }
 
   /** Its log takes batches; or nobody's seems to, and with a leader there are at least reads. */
@@ -360,9 +360,13 @@ export class Raft {
     return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset >= this.log.endOffset)
   }
 
+  #isAhead ({ lastTerm, endOffset }: PreVote): boolean {
+    return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset > this.log.endOffset)
+  }
+
   #answerPreVote (message: PreVote): void {
     // Who may not lead calls out with an empty log.
-    if (message.endOffset > 0) this.#forgetting.heardCandidate(message.from, this.configurations.current)
+    if (message.endOffset > 0) this.#forgetting.heardCandidate(message.from, this.#isAhead(message), this.configurations.current)
     // The group sleeps here and not there: a word of the leader puts that right.
     if (this.#leading?.progress.has(message.from) === true) this.wake()
     if (message.term > this.term) {

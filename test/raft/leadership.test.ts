@@ -443,3 +443,36 @@ t.test('3.10: asked again and again it ends all the same, and batches are taken 
   t.ok(taken > 0)
   t.equal(group.at(1).raft.role, 'leader')
 })
+
+t.test('whose doubt ended by time alone does not lead while somebody with more wants to', async t => {
+  const group = new Group([1, 2, 3])
+  group.elect(1)
+  for (const text of ['a', 'b']) group.at(1).propose(text)
+  group.settle(without(3))
+  t.equal(group.at(1).raft.highWatermark, 2, 'with what 2 is about to lose')
+  group.at(1).restart()
+  group.at(2).restart({ forgetful: 'maybe', lost: 1 as Offset })
+  // 1 and 3, which have forgotten nothing, do not reach each other; and what 1 asks does not arrive just when the doubt ends.
+  const reaches = ({ from, to }: RaftMessage): boolean => from + to !== 4
+  group.run(90, reaches)
+  t.ok(group.at(2).raft.forgetful)
+  group.run(60, message => reaches(message) && message.from !== 1)
+  t.notOk(group.at(2).raft.forgetful)
+  t.equal(group.leader, undefined)
+  group.run(40, reaches)
+  t.equal(group.leader?.self, 1, 'it gets this vote')
+  t.equal(group.at(2).log.endOffset, group.at(1).log.endOffset)
+})
+
+t.test('if who has more is heard no more, it leads in the end', async t => {
+  const group = new Group([1, 2, 3])
+  group.elect(1)
+  for (const text of ['a', 'b']) group.at(1).propose(text)
+  group.settle(without(3))
+  group.at(1).restart()
+  group.at(2).restart({ forgetful: 'maybe', lost: 1 as Offset })
+  group.run(60, ({ from, to }) => from + to !== 4)
+  group.at(1).crash()
+  group.run(300)
+  t.equal(group.leader?.self, 2)
+})
