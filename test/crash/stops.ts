@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ErrorCode } from '../../src/base/error-code.ts'
 import { seededChance } from '../../src/base/prng.ts'
 import { RawClient } from '../broker/raw-client.ts'
-import { append, batchOf, createTopic, readAll, whenLed } from '../broker/requests.ts'
+import { append, batchOf, createTopic, offsetAt, readAll, whenLed } from '../broker/requests.ts'
 import { BrokerProcess } from './broker-process.ts'
 import { Bystander } from './bystander.ts'
 import { faultFlags, faultWords } from './fault-words.ts'
@@ -159,7 +159,8 @@ async function writeUntilFull (broker: BrokerProcess, filler: string, say: Say):
   const client = await RawClient.connect(broker.address)
   await createTopic(client, 'full', 2)
   await createTopic(client, 'quiet')
-  await append(client, 'quiet', 0, batchOf(['still here']))
+  const before = await append(client, 'quiet', 0, batchOf(['still here']))
+  if (before.errorCode !== 0) throw new Error(`a new topic refused its first batch with error ${before.errorCode}`)
   await writeFile(filler, Buffer.alloc(diskBytes / 4))
   const acknowledged: string[][] = [[], []]
   const filling = '.'.repeat(500_000)
@@ -185,7 +186,8 @@ async function writeUntilFull (broker: BrokerProcess, filler: string, say: Say):
         if (at === 0) throw new Error(`partition ${partition} lost ${value.slice(0, 10)}`)
       }
     }
-    if ((await readAll(client, 'quiet')).length !== 1) throw new Error('another partition cannot be read')
+    const others = await readAll(client, 'quiet')
+    if (others.length !== 1) throw new Error(`another partition has ${others.length} records, at ${await offsetAt(client, 'quiet', -1).then(JSON.stringify)}`)
   }
   await check()
   const writtenBefore = i

@@ -372,6 +372,8 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
   // ---- leaders
 
   #leaderElected ({ topicId, partition, term, leader, inSync, voters, joint = false, generation = -1 }: LeaderElected): void {
+    // Nobody could send it anything yet, and clients would be told to try; it is asked again as soon as it is known.
+    if (this.#replicas.actorOf(topicId, partition) === noActor) return
     const self = this.#options.member
     const word: LeaderWord = {
       topicId, partition, term, leader: leader ?? self, inSync: inSync ?? [self], voters: voters ?? [self], joint, generation, saidAt: this.#now

@@ -33,6 +33,8 @@ export class BrokerNode {
   /** What runs here, by actor. */
   readonly partitions = new Map<ActorId, FakePartition>()
   readonly files = new Set<string>()
+  /** Where there is one, the controller hears later that partitions run. */
+  unheard: Array<() => void> | undefined
   readonly groups = new Map<string, ActorId>()
   readonly answers: AnyMessage[] = []
   readonly forgotten: string[] = []
@@ -61,7 +63,13 @@ export class BrokerNode {
     const options: ControllerOptions = {
       replica: this.replica,
       placer: {
-        place: (topicId, specs) => ({ run: post => post({ kind: 'partitions-placed', topicId, partitions: specs.map(({ partition }) => partition), actors: specs.map(spec => this.#place(spec)) } as Message) }),
+        place: (topicId, specs) => ({
+          run: post => {
+            const placed = { kind: 'partitions-placed', topicId, partitions: specs.map(({ partition }) => partition), actors: specs.map(spec => this.#place(spec)) } as Message
+            if (this.unheard === undefined) post(placed)
+            else this.unheard.push(() => post(placed))
+          }
+        }),
         stop: (topicId, partitions) => ({
           run: post => {
             for (const partition of partitions) this.#stop(topicId, partition)

@@ -324,6 +324,23 @@ t.test('a replica that starts again is told what is meant now, whatever it was m
   }
 })
 
+t.test('a topic is created when its leaders can be reached: one may be elected before it is known where it runs', async t => {
+  for (const slow of [1, 2]) {
+    const cluster = Cluster.ready()
+    const { unheard } = Object.assign(cluster.node(slow), { unheard: [] as Array<() => void> })
+    const asked = cluster.node(1).ask(create('orders', 1, { assignments: [[slow]] }))
+    cluster.settle()
+    t.equal(unheard.length, 1)
+    t.equal(cluster.node(1).answer(asked), undefined)
+    for (const hear of unheard) hear()
+    cluster.settle()
+    t.match(cluster.node(1).answer(asked), { results: [{ errorCode: 0 }] })
+    const [partition] = [...cluster.node(slow).topics.values()][0]!.partitions
+    t.match(partition, { leader: slow })
+    t.ok(partition!.actor >= 0, 'its broker knows the actor')
+  }
+})
+
 t.test('more partitions', async t => {
   const cluster = Cluster.ready()
   created(cluster, cluster.node(1), create('orders', 2))
