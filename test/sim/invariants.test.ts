@@ -19,8 +19,8 @@ class Stage {
   readonly group = new GroupView('g')
   readonly #invariants: readonly Invariant[]
 
-  constructor (isSound?: (broker: number) => boolean) {
-    this.#invariants = invariants(name => this.said.push(name), { alwaysSynced: true, apart: false, isSound })
+  constructor (isSound?: (broker: number) => boolean, alwaysSynced = true) {
+    this.#invariants = invariants(name => this.said.push(name), { alwaysSynced, apart: false, isSound })
   }
 
   replica (broker: number, entries: readonly Entry[], durableEnd = entries.length): ReplicaView {
@@ -35,7 +35,7 @@ class Stage {
     return view
   }
 
-  move (view: ReplicaView, change: Partial<Pick<ReplicaView, 'role' | 'term' | 'highWatermark'>>): void {
+  move (view: ReplicaView, change: Partial<Pick<ReplicaView, 'role' | 'term' | 'highWatermark' | 'durableEnd'>>): void {
     const { role, term, highWatermark, durableEnd, configurations } = view
     const before: Moving = { role, term, highWatermark, durableEnd, configurations }
     Object.assign(view, change)
@@ -137,6 +137,20 @@ t.test('committed, and not on the disks of a majority; an older term by counting
   older.move(first!, { role: 'leader', term: 2 })
   older.move(first!, { highWatermark: 2 })
   t.same(older.said, ['CommittedIsDurable'])
+})
+
+t.test('a disk loses what was acknowledged while the acknowledgement is on its way', async t => {
+  for (const alwaysSynced of [true, false]) {
+    const stage = new Stage(undefined, alwaysSynced)
+    const [leader, loser] = [stage.replica(1, two), stage.replica(2, two)]
+    stage.replica(3, [entry(0, 1)])
+    stage.move(leader, { role: 'leader', term: 1 })
+    loser.truncateTo(1)
+    stage.move(loser, { durableEnd: 1 })
+    stage.replica(2, [entry(0, 1)])
+    stage.move(leader, { highWatermark: 2 })
+    t.same(stage.said.filter(name => name === 'CommittedIsDurable'), alwaysSynced ? ['CommittedIsDurable'] : [])
+  }
 })
 
 t.test('a high watermark that goes back', async t => {

@@ -17,7 +17,7 @@ export function invariants (violate: Violate, promises: Promises): readonly Inva
   return [
     new SingleLeaderPerTerm(violate),
     new LogMatching(violate),
-    new CommittedIsDurable(violate, !promises.apart),
+    new CommittedIsDurable(violate, promises),
     new CommittedNeverLost(violate, promises),
     new AcknowledgedIsCommitted(violate),
     new MonotonicHighWatermark(violate, promises),
