@@ -82,10 +82,11 @@ export class FramePool {
       this.#again = false
       for (const [waiter, { wantedBytes }] of this.#waits) {
         if (!this.#hasRoom(classBytesMin)) break
-        if (this.#hasRoom(wantedBytes)) {
-          this.leave(waiter)
-          waiter.memoryFree()
-        } else if (this.#isOverdue) break
+        // Who is called in vain waits again, at the end of those that are looked at here.
+        if (this.#isOverdue && waiter !== this.#first) break
+        if (!this.#hasRoom(wantedBytes)) continue
+        this.#remove(waiter)
+        waiter.memoryFree()
       }
     }
     this.#serving = false
@@ -105,8 +106,14 @@ export class FramePool {
     return true
   }
 
-  /** `waiter` does not wait any more, if it did. */
+  /** `waiter` does not wait any more, if it did. Those behind it need not either, if it held them up. */
   leave (waiter: FrameWaiter): void {
+    const heldUp = this.#isOverdue
+    this.#remove(waiter)
+    if (heldUp && !this.#isOverdue) this.#serve()
+  }
+
+  #remove (waiter: FrameWaiter): void {
     if (this.#first === waiter) this.#passes = 0
     this.#keptBytes -= this.#waits.get(waiter)?.keptBytes ?? 0
     this.#waits.delete(waiter)

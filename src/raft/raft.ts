@@ -78,7 +78,7 @@ export class Raft {
     this.#hardState = new HardState(options.port, options.term, options.vote)
     this.highWatermark = options.highWatermark
     this.configurations.commit(options.highWatermark)
-    this.#forgetting = new Forgetting(options.forgetful, options.timing.electionTicks)
+    this.#forgetting = new Forgetting(options.forgetful, options.self, options.timing.electionTicks)
     this.#drawTimeout()
   }
 
@@ -108,7 +108,7 @@ export class Raft {
   /** One unit of the Raft clock has passed. */
   tick (): void {
     if (this.quiescent) return
-    this.#forgetting.tick()
+    this.#forgetting.tick(this.configurations.current)
     if (this.#leading !== undefined) {
       this.#leading.tick()
       return
@@ -137,6 +137,7 @@ export class Raft {
   step (message: RaftMessage): void {
     assert(message.to === this.self, 'a message reaches the member it was sent to')
     this.#down.delete(message.from)
+    this.#forgetting.heard(message.from)
     if (message.kind === 'pre-vote') return this.#answerPreVote(message)
     if (message.kind === 'vote' && this.#hearsFromLeader && !message.transfer && message.from !== this.leader) return
     if (message.term < this.term) return this.#refuseOldTerm(message)

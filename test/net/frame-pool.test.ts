@@ -77,3 +77,35 @@ t.test('a request larger than the bound gets its turn, however many small ones c
   pool.release(lent)
   t.ok(large !== undefined, `after ${small} small ones`)
 })
+
+t.test('whom the first in line holds up is called once it has its turn, or has gone, and not before', async t => {
+  for (const leaves of [false, true]) {
+    const pool = new FramePool(64 * 1024)
+    const [half, other] = [pool.acquire(32_000)!, pool.acquire(16_000)!]
+    const first: FrameWaiter = { memoryFree: () => { pool.release(pool.acquire(60_000)!) } }
+    pool.wait(first, 60_000, 0)
+    for (let i = 0; i < 998; i++) pool.release(pool.acquire(1000)!)
+    let calls = 0
+    let served = 0
+    // As connections do: who is called in vain waits again.
+    const small = (): FrameWaiter => {
+      const waiter: FrameWaiter = {
+        memoryFree: () => {
+          if (calls++ > 100) throw new Error('called again and again')
+          const buffer = pool.acquire(4000)
+          if (buffer === undefined) return pool.wait(waiter, 4000, 0)
+          served++
+          pool.release(buffer)
+        }
+      }
+      return waiter
+    }
+    pool.acquire(14_000)
+    for (let i = 0; i < 3; i++) pool.wait(small(), 4000, 0)
+    pool.release(other)
+    t.equal(served, 1, 'one more was lent past the first, and that was the last one')
+    if (leaves) pool.leave(first)
+    else pool.release(half)
+    t.equal(served, leaves ? 3 : 1)
+  }
+})

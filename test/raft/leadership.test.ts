@@ -418,6 +418,26 @@ t.test('a majority that has forgotten nothing, and does not reach each other yet
   t.notOk(group.at(2).raft.forgetful)
 })
 
+t.test('who may have forgotten and is cut off learns nothing by waiting', async t => {
+  const group = led()
+  const behind = without(3)
+  for (const text of ['b', 'c']) {
+    group.at(1).propose(text)
+    group.settle(behind)
+  }
+  group.at(2).crash()
+  group.at(1).crash()
+  group.at(2).restart({ forgetful: 'maybe', lost: 1 as Offset })
+  for (let i = 0; i < 500; i++) group.at(2).raft.tick()
+  t.ok(group.at(2).raft.forgetful)
+  // Its doubt begins to end now, in time for who holds what was committed.
+  group.run(60)
+  t.equal(group.leader, undefined)
+  group.at(1).restart()
+  group.run(60)
+  t.equal(group.at(1).raft.role, 'leader')
+})
+
 t.test('all may have forgotten at once: after some timeouts they go on with what they have; who surely has does not', async t => {
   const group = led()
   for (const one of [1, 2, 3]) group.at(one).restart({ forgetful: 'maybe' })

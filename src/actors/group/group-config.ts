@@ -12,6 +12,8 @@ export interface GroupConfig {
   readonly groupsMax: number
   /** In one group, members that have only been told their id not counted; of those there may be as many again. */
   readonly membersMax: number
+  /** Over all groups, those that have only been told their id too. Each has a timer, of which a thread has but so many. */
+  readonly allMembersMax: number
   /** Of what all groups keep: names, members' metadata and assignments, offsets with their metadata. */
   readonly bytesMax: number
   readonly offsetMetadataBytesMax: number
@@ -29,6 +31,7 @@ export const groupConfigDefaults: GroupConfig = {
   newMemberJoinTimeoutMs: 5 * 60_000,
   groupsMax: 10_000,
   membersMax: 1_000,
+  allMembersMax: 50_000,
   bytesMax: 256 * 1024 * 1024,
   offsetMetadataBytesMax: 4096,
   committedPartitionsMax: 1_000_000,

@@ -81,6 +81,7 @@ export class GroupCoordinator implements Actor<GroupMessage> {
       if (memberId !== '') return ErrorCode.UNKNOWN_MEMBER_ID
       if (this.#groups.size >= this.#config.groupsMax) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     }
+    if (memberId === '' && this.#usage.members >= this.#config.allMembersMax) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     const bytes = protocols.reduce((sum, { name, metadata }) => sum + protocolBytes(name, metadata), 0)
     return this.#hasRoomFor(bytes) ? ErrorCode.NONE : ErrorCode.COORDINATOR_NOT_AVAILABLE
   }

@@ -43,6 +43,7 @@ export class Membership {
   addPending (memberId: string, deadline: Deadline): void {
     this.#pending.set(memberId, deadline)
     this.#usage.bytes += objectBytes
+    this.#usage.members++
   }
 
   /** Returns false if there is no such newcomer. */
@@ -51,6 +52,7 @@ export class Membership {
     if (deadline === undefined) return false
     deadline.clear(out)
     this.#usage.bytes -= objectBytes
+    this.#usage.members--
     return this.#pending.delete(memberId)
   }
 
@@ -59,6 +61,7 @@ export class Membership {
     this.#members.set(member.memberId, member)
     if (member.instanceId !== null) this.#static.set(member.instanceId, member.memberId)
     if (this.leader === '') this.leader = member.memberId
+    this.#usage.members++
     this.#count(member, 1)
   }
 
@@ -73,6 +76,7 @@ export class Membership {
   remove (member: Member): void {
     assert(this.#members.delete(member.memberId), 'only a member can be removed')
     if (member.instanceId !== null) this.#static.delete(member.instanceId)
+    this.#usage.members--
     this.#count(member, -1)
     if (this.leader === member.memberId) this.leader = this.#members.keys().next().value ?? ''
   }

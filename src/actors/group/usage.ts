@@ -2,4 +2,6 @@
 export class Usage {
   bytes = 0
   committedPartitions = 0
+  /** Also those that only know their id: each has a timer. */
+  members = 0
 }

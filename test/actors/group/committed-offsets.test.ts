@@ -86,7 +86,7 @@ t.test('offsets of an empty group are forgotten after a while without commits', 
   t.same(kit.committed(), ['t-0=6'], 'a member came in between')
   kit.advance(1_000_000)
   t.equal(kit.coordinator.groupCount, 0)
-  t.same(kit.coordinator.usage, { bytes: 0, committedPartitions: 0 })
+  t.same(kit.coordinator.usage, { bytes: 0, committedPartitions: 0, members: 0 })
   t.end()
 })
 
@@ -144,7 +144,7 @@ t.test('groups are listed, filtered and deleted', t => {
   t.same(remove(), [ErrorCode.NON_EMPTY_GROUP, 0, ErrorCode.GROUP_ID_NOT_FOUND])
   kit.leave({ memberId, instanceId: null })
   t.same(remove(), [0, ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.GROUP_ID_NOT_FOUND])
-  t.same(kit.coordinator.usage, { bytes: 0, committedPartitions: 0 })
+  t.same(kit.coordinator.usage, { bytes: 0, committedPartitions: 0, members: 0 })
   t.equal(kit.timers.size, 0)
   t.end()
 })

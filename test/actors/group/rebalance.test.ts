@@ -421,8 +421,20 @@ t.test('bounds', t => {
     t.equal(kit.commit({ groupId: 'd' }), ErrorCode.COORDINATOR_NOT_AVAILABLE)
     kit.advance(600_001)
     t.equal(kit.coordinator.groupCount, 0, 'unused groups are forgotten')
-    t.same(kit.coordinator.usage, { bytes: 0, committedPartitions: 0 })
+    t.same(kit.coordinator.usage, { bytes: 0, committedPartitions: 0, members: 0 })
     t.equal(kit.timers.size, 0)
+    t.end()
+  })
+  t.test('members of all groups: each has a timer', t => {
+    const kit = new GroupKit({ allMembersMax: 3 })
+    const joins = ['a', 'a', 'b', 'c'].map(groupId => kit.ask('joined', joinFields({ groupId })))
+    t.same(joins.map(({ errorCode }) => errorCode), [...Array(3).fill(ErrorCode.MEMBER_ID_REQUIRED), ErrorCode.COORDINATOR_NOT_AVAILABLE])
+    const { memberId } = joins[2]!
+    const joining = kit.sendJoin({ groupId: 'b', memberId })
+    kit.advance(200)
+    t.match(kit.answer('joined', joining), { errorCode: 0, memberId }, 'who has its id comes in')
+    kit.advance(600_001)
+    t.equal(kit.coordinator.usage.members, 0)
     t.end()
   })
   t.test('bytes', t => {
