@@ -49,8 +49,8 @@ export class GroupState {
       this.#owner.apply(batch)
       return false
     }
-    const { voters, outgoing, learners } = control as unknown as Configuration
-    this.configurations.append(baseOffsetOf(batch, 0) as Offset, { voters, outgoing, learners })
+    const { type: _type, ...configuration } = control
+    this.configurations.append(baseOffsetOf(batch, 0) as Offset, configuration as Configuration)
     return true
   }
 

@@ -17,6 +17,7 @@ import type { Chance } from '../base/prng.ts'
 import type { Log, LogEvent, LogMessage } from '../log/log.ts'
 import type { LossOver } from '../log/loss-notes.ts'
 import { type Configuration, isJoint, isOnlyVoter, membersOf, nobody } from '../raft/configuration.ts'
+import type { Target } from '../raft/membership.ts'
 import type { RaftPort } from '../raft/ports.ts'
 import type { Progress } from '../raft/progress.ts'
 import { Raft, type RaftLimits, type RaftTiming, type Role } from '../raft/raft.ts'
@@ -105,7 +106,7 @@ export class Replica {
   /** A note on disk says so, or did a moment ago. */
   #noted: boolean
   readonly #votes: ReplicaVotes
-  #target: { readonly voters: readonly MemberId[], readonly learners: readonly MemberId[] } | undefined
+  #target: Target | undefined
   /** The term whose leadership was told the target. */
   #toldTerm = 0
   /** What was durable when that was told last: others may count on it. */
@@ -222,11 +223,11 @@ export class Replica {
   }
 
   /** Who shall be in the group. Whoever leads it gets there by itself, step by step. */
-  setTarget (voters: readonly MemberId[], learners: readonly MemberId[], out: Outbox): void {
+  setTarget (target: Target, out: Outbox): void {
     this.#out = out
-    this.#target = { voters, learners }
+    this.#target = target
     this.#toldTerm = 0
-    if (this.#raft !== undefined) this.#raft.meant = voters
+    if (this.#raft !== undefined) this.#raft.meant = target.voters
     this.#settle()
   }
 
@@ -418,6 +419,8 @@ export class Replica {
       if (this.#noted) this.#note('over')
     }
     if (raft.highWatermark > this.log.highWatermark) this.log.advanceHighWatermark(raft.highWatermark)
+    // What has no number was wanted by who led then; whoever leads next may have wanted something else since.
+    if (raft.leading === undefined && this.#target?.generation === undefined) this.#target = undefined
     if (raft.leading !== undefined && this.#target !== undefined && this.#toldTerm !== raft.term) {
       this.#toldTerm = raft.term
       raft.leading.setTarget(this.#target)

@@ -7,6 +7,8 @@ export interface Configuration {
   readonly outgoing: readonly MemberId[]
   /** Get everything, count for nothing. */
   readonly learners: readonly MemberId[]
+  /** Of the target by which the group came to it; left out: it had none. */
+  readonly generation?: number
 }
 
 export const nobody = 0 as MemberId

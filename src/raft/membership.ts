@@ -8,7 +8,9 @@
  *   voters 1 2 4                            3 is out
  * ```
  * Each step is a control batch in the log, which counts as soon as it is there. A new leader goes on where its log stands. Before
- * the first step a leader has committed an entry of its own term: else two of them could change the same configuration apart.
+ * the first step a leader has committed an entry of its own term: else two of them could change the same configuration apart. A target
+ * older than the one that the group has followed already is passed over: a new leader may not have heard of the newer one, and whoever
+ * left by that has given up its log.
  *
  * Source: Ongaro 2014, section 4.3; the raft-dev note on single-server changes of 2015.
  */
@@ -20,6 +22,8 @@ import type { Raft } from './raft.ts'
 export interface Target {
   readonly voters: readonly MemberId[]
   readonly learners: readonly MemberId[]
+  /** Counts the targets of a group; left out: the leader alone knows what it wants, and for how long. */
+  readonly generation?: number
 }
 
 export class Membership {
@@ -66,13 +70,13 @@ export class Membership {
   /** The step after `present`; undefined when it is the target. */
   #next (present: Configuration): Configuration | undefined {
     const { voters, learners } = present
-    if (isJoint(present)) return { voters, outgoing: [], learners }
+    if (isJoint(present)) return from(present, { voters, outgoing: [], learners })
     const target = this.#target
-    if (target === undefined) return undefined
+    if (target === undefined || isOlder(target, present)) return undefined
     const learning = [...new Set([...target.voters, ...target.learners])].filter(member => !voters.includes(member))
-    if (!same(learning, learners)) return { voters, outgoing: [], learners: learning }
+    if (!same(learning, learners)) return from(target, { voters, outgoing: [], learners: learning })
     if (same(target.voters, voters)) return undefined
-    return { voters: target.voters, outgoing: voters, learners: target.learners.filter(member => !target.voters.includes(member)) }
+    return from(target, { voters: target.voters, outgoing: voters, learners: target.learners.filter(member => !target.voters.includes(member)) })
   }
 
   /**
@@ -87,6 +91,15 @@ export class Membership {
     const { whole, match } = this.#leader.progress.get(member)!
     return whole && match > this.#raft.configurations.offset && this.#leader.isCaughtUp(member)
   }
+}
+
+/** A configuration on the way to what `source` is of. */
+function from ({ generation }: { readonly generation?: number }, configuration: Configuration): Configuration {
+  return generation === undefined ? configuration : { ...configuration, generation }
+}
+
+function isOlder ({ generation }: Target, present: Configuration): boolean {
+  return generation !== undefined && present.generation !== undefined && generation < present.generation
 }
 
 function same (left: readonly MemberId[], right: readonly MemberId[]): boolean {

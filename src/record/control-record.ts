@@ -5,7 +5,7 @@
  * | type | value |
  * |---|---|
  * | 2 | Kafka's LeaderChangeMessage, version 0: a leader's term begins |
- * | 100 | MessagePack {voters, outgoing, learners}: who is in the Raft group from here on |
+ * | 100 | MessagePack {voters, outgoing, learners, generation?}: who is in the Raft group from here on |
  * | 101 | MessagePack {offset}: records below are deleted |
  */
 import { decode, encode } from '../base/msgpack.ts'
@@ -17,9 +17,16 @@ export const ControlType = { leaderChange: 2, configuration: 100, logStart: 101 
 const controlAttribute = 0x20
 const keyVersion = 0
 
+interface GroupConfiguration {
+  readonly voters: readonly number[]
+  readonly outgoing: readonly number[]
+  readonly learners: readonly number[]
+  readonly generation?: number
+}
+
 export type ControlRecord =
   | { readonly type: typeof ControlType.leaderChange }
-  | { readonly type: typeof ControlType.configuration, readonly voters: readonly number[], readonly outgoing: readonly number[], readonly learners: readonly number[] }
+  | GroupConfiguration & { readonly type: typeof ControlType.configuration }
   | { readonly type: typeof ControlType.logStart, readonly offset: number }
 
 function controlBatch (type: number, value: Uint8Array): Uint8Array {
@@ -47,9 +54,8 @@ export function leaderChangeBatch (leader: number, voters: readonly number[]): U
   return controlBatch(ControlType.leaderChange, bytes)
 }
 
-export function configurationBatch (configuration: { readonly voters: readonly number[], readonly outgoing: readonly number[], readonly learners: readonly number[] }): Uint8Array {
-  const { voters, outgoing, learners } = configuration
-  return controlBatch(ControlType.configuration, encode({ voters, outgoing, learners }))
+export function configurationBatch ({ voters, outgoing, learners, generation }: GroupConfiguration): Uint8Array {
+  return controlBatch(ControlType.configuration, encode({ voters, outgoing, learners, ...generation === undefined ? {} : { generation } }))
 }
 
 export function logStartBatch (offset: number): Uint8Array {
@@ -65,7 +71,7 @@ export function controlRecordOf (batch: Uint8Array): ControlRecord | undefined {
   const type = new DataView(key.buffer, key.byteOffset).getInt16(2)
   switch (type) {
     case ControlType.leaderChange: return { type }
-    case ControlType.configuration: return { type, ...decode<Omit<Extract<ControlRecord, { type: typeof ControlType.configuration }>, 'type'>>(record!.value!) }
+    case ControlType.configuration: return { type, ...decode<GroupConfiguration>(record!.value!) }
     case ControlType.logStart: return { type, offset: decode<{ offset: number }>(record!.value!).offset }
     default: return undefined
   }

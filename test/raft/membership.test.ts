@@ -43,6 +43,23 @@ t.test('a voter is replaced: learner, joint consensus, new voters', async t => {
   t.ok(group.at(1).raft.configurations.isCommitted(group.at(1).raft.highWatermark))
 })
 
+t.test('a leader that has not heard of it yet does not undo a change; nor one that led before', async t => {
+  const group = groupOf([1, 2, 3], 4)
+  const target = (...voters: number[]): { voters: MemberId[], learners: MemberId[] } => ({ voters: ids(...voters), learners: [] })
+  group.leader!.raft.leading!.setTarget({ ...target(1, 2, 4), generation: 1 })
+  group.run(20)
+  t.equal(currentOf(group, 2), 'voters 1,2,4, wanted 1.')
+  group.at(1).raft.leading!.transfer(2 as MemberId)
+  group.run(20)
+  t.equal(group.leader, group.at(2))
+  group.at(2).raft.leading!.setTarget({ ...target(1, 2, 3), generation: 0 })
+  group.run(20)
+  t.equal(currentOf(group, 2), 'voters 1,2,4, wanted 1.')
+  group.at(2).raft.leading!.setTarget({ ...target(1, 2, 3), generation: 2 })
+  group.run(20)
+  t.equal(currentOf(group, 2), 'voters 1,2,3, wanted 2.')
+})
+
 t.test('before the first step the leader has committed an entry of its own term', async t => {
   const group = groupOf([1, 2, 3], 4)
   setTarget(group, [1, 2, 3, 4])

@@ -42,9 +42,9 @@ export function batchOf (bytes: Uint8Array): Batch {
   return batch
 }
 
-export function describe ({ voters, outgoing, learners }: Configuration): string {
+export function describe ({ voters, outgoing, learners, generation }: Configuration): string {
   const joint = outgoing.length > 0 ? ` outgoing ${outgoing.join(',')}` : ''
-  return `voters ${voters.join(',')}${joint}${learners.length > 0 ? ` learners ${learners.join(',')}` : ''}`
+  return `voters ${voters.join(',')}${joint}${learners.length > 0 ? ` learners ${learners.join(',')}` : ''}${generation === undefined ? '' : `, wanted ${generation}.`}`
 }
 
 interface Epoch { readonly term: Term, readonly start: Offset }

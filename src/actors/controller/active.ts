@@ -327,7 +327,7 @@ export class Active {
     const wanted = JSON.stringify(target)
     if (target === undefined || wanted === this.#wanted) return
     this.#wanted = wanted
-    replica.setTarget(target.voters, target.learners, out)
+    replica.setTarget(target, out)
   }
 
   #move (out: Outbox): void {

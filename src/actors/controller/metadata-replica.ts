@@ -3,6 +3,7 @@ import type { MemberId, Offset, Term } from '../../base/ids.ts'
 import type { EffectSink } from '../../base/effect.ts'
 import type { LogEvent } from '../../log/log.ts'
 import type { Configuration } from '../../raft/configuration.ts'
+import type { Target } from '../../raft/membership.ts'
 import type { Outbox } from '../../runtime/actor.ts'
 import type { MemberProgress, ReplicaMessage, ReplicaOwner } from '../replica.ts'
 
@@ -33,7 +34,7 @@ export interface MetadataReplica {
   /** @returns the end offset, exclusive */
   append (batch: Uint8Array, out: Outbox): Offset
   receive (message: ReplicaMessage, out: Outbox): LogEvent
-  setTarget (voters: readonly MemberId[], learners: readonly MemberId[], out: Outbox): void
+  setTarget (target: Target, out: Outbox): void
   transfer (to: MemberId, out: Outbox): boolean
   /** Leader only: asks the others whether it still leads. @returns the round of the question */
   readIndex (out: Outbox): number

@@ -5,7 +5,7 @@
  */
 import type { MemberId } from '../../base/ids.ts'
 import { isJoint, type Configuration } from '../../raft/configuration.ts'
-import type { Members } from './metadata-record.ts'
+import type { Target } from '../../raft/membership.ts'
 import type { BrokerState, MetadataState } from './metadata-state.ts'
 
 export interface VotersWanted {
@@ -17,13 +17,8 @@ export interface VotersWanted {
   readonly isAlive: (broker: BrokerState) => boolean
 }
 
-export interface GroupTarget {
-  readonly voters: Members
-  readonly learners: Members
-}
-
 /** Returns the group as it is to be; undefined while a change is under way: one after the other. */
-export function metadataGroup ({ state, configuration, count, isAlive }: VotersWanted): GroupTarget | undefined {
+export function metadataGroup ({ state, configuration, count, isAlive }: VotersWanted): Target | undefined {
   if (isJoint(configuration)) return undefined
   const voters: MemberId[] = []
   const spares = sparesOf(state, configuration, isAlive)

@@ -340,7 +340,7 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   #assign ({ voters, generation }: PartitionAssigned, out: Outbox): void {
     if (generation <= this.#announcements.generation) return
     this.#announcements.generation = generation
-    this.#replica.setTarget(voters, [], out)
+    this.#replica.setTarget({ voters, learners: [], generation }, out)
     this.#advance(out, true)
   }
 

@@ -3,6 +3,7 @@ import type { MetadataReplica } from '../../../src/actors/controller/metadata-re
 import type { ReplicaMessage, ReplicaOwner } from '../../../src/actors/replica.ts'
 import type { MemberId, Offset, Term } from '../../../src/base/ids.ts'
 import type { Configuration } from '../../../src/raft/configuration.ts'
+import type { Target } from '../../../src/raft/membership.ts'
 import { lastOffsetDeltaOf } from '../../../src/record/record-batch.ts'
 import type { Outbox } from '../../../src/runtime/actor.ts'
 import type { BrokerNode } from './broker-node.ts'
@@ -19,7 +20,7 @@ export class FakeReplica implements MetadataReplica {
   highWatermark = 0 as Offset
   established = false
   owner: ReplicaOwner | undefined
-  target: { voters: readonly MemberId[], learners: readonly MemberId[] } | undefined
+  target: Target | undefined
   transferee = 0 as MemberId
 
   constructor (node: BrokerNode) {
@@ -49,8 +50,8 @@ export class FakeReplica implements MetadataReplica {
     return end
   }
 
-  setTarget (voters: readonly MemberId[], learners: readonly MemberId[]): void {
-    this.target = { voters, learners }
+  setTarget (target: Target): void {
+    this.target = target
   }
 
   transfer (to: MemberId): boolean {

@@ -16,6 +16,7 @@ class Chaos {
   readonly chance: Chance
   /** What the group was told last to become. */
   target = [1, 2, 3]
+  generation = 0
   readonly deeds: string[] = []
 
   constructor (seed: number) {
@@ -103,6 +104,7 @@ class Chaos {
         })
         break
       case 12:
+        this.generation++
         this.target = this.#shuffled().slice(0, this.#picks([1, 3, 5]))
         this.deeds.push(`target ${this.target.join()}`)
         this.#aim()
@@ -119,7 +121,7 @@ class Chaos {
   }
 
   #aim (): void {
-    for (const node of this.cluster.live) this.cluster.act(node, (replica, out) => replica.setTarget(this.target as MemberId[], [], out))
+    for (const node of this.cluster.live) this.cluster.act(node, (replica, out) => replica.setTarget({ voters: this.target as MemberId[], learners: [], generation: this.generation }, out))
   }
 
   /** All faults end. Who is to be in the group comes to hold the same. */

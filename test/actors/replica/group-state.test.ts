@@ -41,11 +41,11 @@ t.test('configurations are the group\'s, all else is its owner\'s', async t => {
   const state = new GroupState(group([1, 2, 3]), notes)
   t.equal(state.apply(at(0, leaderChangeBatch(1, [1, 2, 3]))), false)
   t.equal(state.apply(at(1, clients())), false)
-  t.equal(state.apply(at(2, configurationBatch(group([1, 2, 3], [], [4])))), true)
+  t.equal(state.apply(at(2, configurationBatch({ ...group([1, 2, 3], [], [4]), generation: 3 }))), true)
   t.equal(state.apply(at(3, logStartBatch(1))), false)
   t.equal(state.apply(at(4, unknown())), false)
   t.same(notes.bases, [1, 3, 4])
-  t.same(state.configurations.current, group([1, 2, 3], [], [4]))
+  t.same(state.configurations.current, { ...group([1, 2, 3], [], [4]), generation: 3 })
   t.equal(state.configurations.offset, 2)
 })
 

@@ -9,8 +9,11 @@ t.setTimeout(120_000)
 
 const small = { poolBytes: 16 << 10, config: { segmentBytesMax: 3000, indexIntervalBytes: 1000 } }
 
+let generation = 0
+
 function aim (cluster: ValuesCluster, voters: readonly number[], learners: readonly number[] = []): void {
-  for (const node of cluster.live) cluster.act(node, (replica, out) => replica.setTarget(voters as MemberId[], learners as MemberId[], out))
+  generation++
+  for (const node of cluster.live) cluster.act(node, (replica, out) => replica.setTarget({ voters: voters as MemberId[], learners: learners as MemberId[], generation }, out))
 }
 
 async function become (cluster: ValuesCluster, voters: readonly number[], learners: readonly number[] = []): Promise<void> {
