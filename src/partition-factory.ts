@@ -59,6 +59,10 @@ export class PartitionFactory {
     // itself in them, from before it left: by these it must neither vote nor lead.
     const notes = logs.notes(topicId, partition)
     if (spec.initial.length === 0 && !await logs.exists(topicId, partition)) await notes.write('surely')
+    if (await notes.isAstray()) {
+      await logs.giveUp(topicId, partition)
+      await notes.removeAstray()
+    }
     let opened = await logs.open(topicId, partition, config, state.replay())
     if (opened.state === 'damaged' && await this.#isHeldByOthers(spec, notes)) {
       logger.error({ topic, partition, ...opened.damage }, 'the log is damaged: it is given up, and comes again from the other replicas')

@@ -11,11 +11,11 @@
  * ```
  * Messages of Raft that come before the vote was read are dropped: whoever sent them asks again.
  */
+import { assert } from '../base/assert.ts'
 import type { Effect, Message } from '../base/effect.ts'
 import type { ActorId, GroupKey, MemberId, Offset, Term } from '../base/ids.ts'
 import type { Chance } from '../base/prng.ts'
 import type { Log, LogEvent, LogMessage } from '../log/log.ts'
-import type { LossOver } from '../log/loss-notes.ts'
 import { type Configuration, isJoint, isOnlyVoter, membersOf, nobody } from '../raft/configuration.ts'
 import type { Target } from '../raft/membership.ts'
 import type { RaftPort } from '../raft/ports.ts'
@@ -27,12 +27,12 @@ import type { Outbox, TurnEnd, Undeliverable } from '../runtime/actor.ts'
 import type { GroupState } from './group-state.ts'
 import type { PeerStatus, RaftIn } from './peers/messages.ts'
 import { isSound, joined, type ReadEntries } from './replica-entries.ts'
+import { ReplicaLosses, type LossEffects, type LossMessage } from './replica-losses.ts'
 import { ReplicaLog } from './replica-log.ts'
 import { ReplicaVotes, type VotesAgain } from './replica-votes.ts'
 import type { VoteRead, VoteSaved } from './votes/messages.ts'
 
 interface RaftTick extends Message { readonly kind: 'raft-tick' }
-interface NoteAgain extends Message { readonly kind: 'note-again' }
 interface EntriesLoaded extends Message {
   readonly kind: 'entries-loaded'
   readonly to: MemberId
@@ -41,11 +41,9 @@ interface EntriesLoaded extends Message {
   readonly batches: Uint8Array | undefined
 }
 const raftTick: RaftTick = { kind: 'raft-tick' }
-const noteAgain: NoteAgain = { kind: 'note-again' }
-const noteRetryMs = 1000
 
 /** Messages that are the replica's own: its owner hands everything it does not know itself to {@link Replica.receive}. */
-export type ReplicaMessage = LogMessage | VoteRead | VoteSaved | TurnEnd | Undeliverable | RaftIn | PeerStatus | RaftTick | VotesAgain | EntriesLoaded | LossOver | NoteAgain
+export type ReplicaMessage = LogMessage | VoteRead | VoteSaved | TurnEnd | Undeliverable | RaftIn | PeerStatus | RaftTick | VotesAgain | EntriesLoaded | LossMessage
 
 export interface ReplicaTiming extends RaftTiming {
   readonly tickMs: number
@@ -71,8 +69,8 @@ export interface ReplicaOptions {
   readonly forgetful?: 'maybe' | 'surely' | undefined
   /** Who is to be in the group, as the controller means it: a forgetful member that remembers none of them waits for their word. */
   readonly meant?: readonly MemberId[]
-  /** Note durably that this has begun, or is over: the next start would not know it by itself. `noted`: there is a note. */
-  readonly notes?: { readonly begun: Effect, readonly over: Effect }
+  readonly notes?: LossEffects
+  /** There is a note of it. */
   readonly noted?: boolean
 }
 
@@ -101,10 +99,7 @@ export class Replica {
   #raft: Raft | undefined
   #out!: Outbox
   #ticking = false
-  /** It has lost, or may have, what it once acknowledged, and does not hold it again yet. */
-  forgetful: boolean
-  /** A note on disk says so, or did a moment ago. */
-  #noted: boolean
+  readonly #losses: ReplicaLosses
   readonly #votes: ReplicaVotes
   #target: Target | undefined
   /** The term whose leadership was told the target. */
@@ -121,8 +116,7 @@ export class Replica {
     this.group = options.group
     this.self = options.self
     this.state = options.state
-    this.forgetful = options.forgetful !== undefined
-    this.#noted = options.noted === true
+    this.#losses = new ReplicaLosses(options.notes, options.forgetful !== undefined, options.noted === true)
     this.#votes = new ReplicaVotes(options.votes, options.group)
     this.#port = this.#makePort()
   }
@@ -137,6 +131,8 @@ export class Replica {
   get role (): Role { return this.#raft?.role ?? 'follower' }
   get term (): Term { return this.#raft?.term ?? 0 as Term }
   get leader (): MemberId { return this.#raft?.leader ?? nobody }
+  /** It has lost, or may have, what it once acknowledged, and does not hold it again yet. */
+  get forgetful (): boolean { return this.#losses.forgetful }
   get quiescent (): boolean { return this.#raft?.quiescent ?? false }
 
   /** Exclusive: the first offset that may not be read. */
@@ -311,14 +307,8 @@ export class Replica {
       case 'votes-again':
         this.#votes.again(this.#out)
         return 'none'
-      case 'loss-over':
-        // It may have forgotten again meanwhile.
-        if (this.forgetful) return 'none'
-        if ((message as LossOver).noted) this.#noted = false
-        else this.#out.timer(noteRetryMs, noteAgain)
-        return 'none'
-      case 'note-again':
-        if (!this.forgetful) this.#note('over')
+      case 'loss-begun': case 'loss-over': case 'note-again': case 'log-astray':
+        this.#losses.handle(message as LossMessage, this.#out)
         return 'none'
       case 'undeliverable':
         this.#votes.failed((message as Undeliverable).correlation, this.#out)
@@ -372,9 +362,8 @@ export class Replica {
         this.#resetTo = undefined // it did not come to that
         // Unless each write is synced, a sync that fails takes back what was acknowledged before.
         if (this.log.durableEndOffset < this.#durableEnd && this.#raft?.isOnlyVoter === false) {
-          this.forgetful = true
           this.#raft.forget()
-          this.#noted = this.#note('begun')
+          this.#losses.begin(this.#out)
         }
         this.#wasCut()
         break
@@ -403,21 +392,11 @@ export class Replica {
     if (state !== undefined) raft?.wasReset()
   }
 
-  /** @returns false: nothing is noted anywhere */
-  #note (what: 'begun' | 'over'): boolean {
-    const effect = this.#options.notes?.[what]
-    if (effect !== undefined) this.#out.effect(effect)
-    return effect !== undefined
-  }
-
   /** After anything that may have moved something. */
   #settle (): void {
     const raft = this.#raft
     if (raft === undefined) return
-    if (this.forgetful && !raft.forgetful) {
-      this.forgetful = false
-      if (this.#noted) this.#note('over')
-    }
+    if (this.forgetful && !raft.forgetful) this.#losses.end(this.#out)
     if (raft.highWatermark > this.log.highWatermark) this.log.advanceHighWatermark(raft.highWatermark)
     // What has no number was wanted by who led then; whoever leads next may have wanted something else since.
     if (raft.leading === undefined && this.#target?.generation === undefined) this.#target = undefined
@@ -443,6 +422,10 @@ export class Replica {
       appendLeaderChange: () => this.#appendControl(leaderChangeBatch(this.self, this.configuration.voters)),
       appendConfiguration: configuration => this.#appendControl(configurationBatch(configuration)),
       truncate: end => this.log.truncate(end, this.#out),
+      stray: offset => {
+        assert(this.log.config.flush !== 'always', 'what is committed is never cut')
+        this.#losses.stray(offset, this.#out)
+      },
       load: (to, offset, endOffset, bytesMax) => this.#out.effect(this.#load(to, offset, endOffset, bytesMax)),
       stateAt: offset => this.state.snapshot(offset),
       reset: (offset, previousTerm, state) => {
@@ -450,7 +433,7 @@ export class Replica {
         const states = this.#resetTo = new Uint8Array(state)
         this.log.restart({ offset, previousTerm, states }, this.#out)
       },
-      isNotedForgetful: () => this.#noted,
+      isNotedForgetful: () => this.#losses.noted,
       random: () => this.#options.chance.next()
     }
   }

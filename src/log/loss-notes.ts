@@ -1,6 +1,6 @@
 /**
  * Notes that a log lost something that was acknowledged (`surely`), or may have (`maybe`), and was not made whole again by the other
- * replicas yet. They are empty files beside the log's folder: what is removed with it would be forgotten too soon. Beside them stands
+ * replicas yet; or that it is to be given up (`astray`). They are empty files beside the log's folder: what is removed with it would be forgotten too soon. Beside them stands
  * the folder of a damaged log that was given up: until the log is whole again it may be the last copy of something.
  */
 import { dirname } from 'node:path'
@@ -10,6 +10,19 @@ import type { Disk } from './disk.ts'
 export type Loss = 'surely' | 'maybe'
 
 const endings = { surely: 'lost', maybe: 'unsure' } as const
+
+/** What {@link LossNotes.begun} came to. */
+export interface LossBegun extends Message {
+  readonly kind: 'loss-begun'
+  /** False: the disk did not take it. */
+  readonly noted: boolean
+}
+
+/** What {@link LossNotes.astray} came to. */
+export interface LogAstray extends Message {
+  readonly kind: 'log-astray'
+  readonly noted: boolean
+}
 
 /** What {@link LossNotes.over} came to. */
 export interface LossOver extends Message {
@@ -42,7 +55,11 @@ export class LossNotes {
 
   /** Durable when this returns. */
   async write (loss: Loss): Promise<void> {
-    const file = await this.#disk.open(this.#path(loss), 'write')
+    await this.#create(this.#path(loss))
+  }
+
+  async #create (path: string): Promise<void> {
+    const file = await this.#disk.open(path, 'write')
     await file.close()
     await this.#disk.syncFolder(dirname(this.#directory))
   }
@@ -53,13 +70,28 @@ export class LossNotes {
     await this.#disk.removeFolder(this.damagedDirectory)
     await this.#disk.remove(this.#path('surely'))
     await this.#disk.remove(this.#path('maybe'))
+    await this.#disk.remove(this.#astrayPath)
   }
 
   /** Where a damaged log that was given up waits. */
   get damagedDirectory (): string { return `${this.#directory}.damaged` }
 
   /** Something may be lost from now on. */
-  readonly begun: Effect = { run: () => this.#next(async () => await this.write('maybe'), () => {}) }
+  readonly begun: Effect = { run: post => this.#next(async () => await this.write('maybe'), noted => post({ kind: 'loss-begun', noted } as LossBegun)) }
+
+  /** The log contradicts what its group has, and is to be given up. Posts `log-astray` once that is durable. */
+  readonly astray: Effect = {
+    run: post => this.#next(async () => await this.#create(this.#astrayPath), noted => post({ kind: 'log-astray', noted } as LogAstray))
+  }
+
+  async isAstray (): Promise<boolean> {
+    return await this.#disk.stat(this.#astrayPath) !== undefined
+  }
+
+  /** The log was given up. Durable with the next sync of the folder: given up twice it is gone no less. */
+  async removeAstray (): Promise<void> {
+    await this.#disk.remove(this.#astrayPath)
+  }
 
   /** The log is whole again. Posts {@link LossOver}. */
   readonly over: Effect = {
@@ -80,6 +112,8 @@ export class LossNotes {
       done(false)
     })
   }
+
+  get #astrayPath (): string { return `${this.#directory}.astray` }
 
   #path (loss: Loss): string {
     return `${this.#directory}.${endings[loss]}`

@@ -8,7 +8,6 @@
  * ```
  */
 import type { Offset, Term } from '../base/ids.ts'
-import { assert } from '../base/assert.ts'
 import type { AppendEntries, Heartbeat, ResetLog } from './messages.ts'
 import type { Raft } from './raft.ts'
 import { nobody } from './configuration.ts'
@@ -65,8 +64,8 @@ export class Follower {
     const from = Math.max(message.offset, log.startOffset) as Offset
     const conflict = this.#conflict(from, message.endOffset, message.entryTerm)
     if (conflict !== none) {
-      assert(conflict >= this.#raft.highWatermark, 'what is committed is never cut')
-      port.truncate(conflict)
+      if (conflict < this.#raft.highWatermark) port.stray(conflict)
+      else port.truncate(conflict)
       return
     }
     if (message.endOffset > log.endOffset) port.append(message.batches, log.endOffset)

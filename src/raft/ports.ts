@@ -40,6 +40,8 @@ export interface RaftPort {
   /** Appends a control batch of the machine's own in its present term, and returns its offset. */
   appendLeaderChange (): Offset
   appendConfiguration (configuration: Configuration): Offset
+  /** The leader has something else at `offset` than what is committed here. @throws where that cannot be: an entry on disk is never lost */
+  stray (offset: Offset): void
   /** Cuts the log: until that is done it is not writable. */
   truncate (end: Offset): void
   /**

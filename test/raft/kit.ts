@@ -86,6 +86,7 @@ export class Member implements RaftPort {
   persist (term: Term, vote: MemberId): void { this.saving = { term, vote } }
 
   isNotedForgetful (): boolean { return false }
+  stray (offset: Offset): void { throw new Error(`what is committed is never cut: ${offset}`) }
 
   append (bytes: readonly Uint8Array[], from: Offset): void {
     assert(from === this.log.endOffset, 'batches are appended at the end')

@@ -245,6 +245,29 @@ t.test('a sync that fails behind `interval` takes back what was acknowledged: su
   await cluster.close()
 })
 
+t.test('a majority lost what was committed: who still holds it goes on with what they have', async t => {
+  const cluster = new ValuesCluster({ config: { flush: 'os' as const }, forgetful: ({ starts }: { readonly starts: number }) => starts > 1 ? 'maybe' as const : undefined })
+  await cluster.append(10)
+  await cluster.until(() => cluster.isEven, 'all have it')
+  const kept = cluster.at(3)
+  cluster.links.apart.add(kept.member)
+  for (const member of [1, 2]) {
+    const lost = cluster.at(member)
+    lost.crash(true)
+    await lost.loseLog()
+    lost.start()
+  }
+  await cluster.until(() => cluster.leader !== undefined && cluster.leader !== kept && cluster.leader.replica.established, 'they go on without')
+  cluster.propose(3)
+  await cluster.until(() => cluster.leader!.replica.highWatermark >= 3, 'and write')
+  t.ok(kept.replica.highWatermark > cluster.leader!.log.logEndOffset)
+  cluster.links.apart.clear()
+  await cluster.until(() => cluster.isEven, 'it holds what they do')
+  t.match(kept.crashes.map(({ message }) => message), [/committed here/])
+  await cluster.until(() => !kept.replica.forgetful, 'and is a voter like any other')
+  await cluster.close()
+})
+
 t.test('who lost its log does not lead by the group that it was made with', async t => {
   const cluster = new ValuesCluster({ initial: [1], forgetful: ({ member, starts }) => member === 1 && starts > 1 ? 'surely' : undefined })
   await cluster.append(3)

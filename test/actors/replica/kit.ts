@@ -125,9 +125,14 @@ export class Node<State extends DerivedState = DerivedState> {
       const state = owner.state()
       const groupState = new GroupState(this.cluster.initial, state)
       const config = { ...defaultLogConfig, ...options.config }
+      const notes = new LossNotes(disk, directory, error => { this.crashes.push(error as Error) })
+      if (await notes.isAstray()) {
+        await notes.write('surely')
+        await disk.removeFolder(directory)
+        await notes.removeAstray()
+      }
       const opened = await Log.open({ directory, disk, pool, clock: scheduler.clock, config, bootId: `boot ${this.#boot}` }, groupState.replay())
       if (opened.state === 'damaged') throw new Error(opened.damage.reason)
-      const notes = new LossNotes(disk, directory, error => { this.crashes.push(error as Error) })
       const loss = await notes.read()
       const replica = new Replica({
         log: opened.log,
