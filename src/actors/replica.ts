@@ -247,6 +247,13 @@ export class Replica {
     return begun
   }
 
+  /** Stands for election as if the leader of `term` had asked for that, which cannot be asked itself. */
+  takeLead (term: Term, out: Outbox): void {
+    this.#out = out
+    if (this.#raft !== undefined && this.term === term && this.leader !== nobody) this.#raft.step({ kind: 'timeout-now', from: this.leader, to: this.self, term })
+    this.#settle()
+  }
+
   /** Leader only: asks the others whether it still leads. @returns the round of the question */
   readIndex (out: Outbox): number {
     this.#out = out

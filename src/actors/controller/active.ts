@@ -8,7 +8,7 @@ import type { MemberId, NodeId, PartitionIndex, TopicId } from '../../base/ids.t
 import type { Outbox } from '../../runtime/actor.ts'
 import { refusal, type ActiveRequest, type Answer, type PlainReply } from './answers.ts'
 import type { Candidate } from './assignment.ts'
-import type { BrokerBeat, HandOver } from './between.ts'
+import type { BrokerBeat, HandOver, TakeOverAsked } from './between.ts'
 import {
   commonLevel, decideDrain, decideFeature, decideReassignments, decideRemoveBroker, listReassignments, type Verdict
 } from './cluster-decisions.ts'
@@ -28,6 +28,7 @@ import { ProducerIds } from './producer-ids.ts'
 import { arrive, hasArrived, type Place } from './reassignment.ts'
 import { decideJoin, decideRegistration, type RegistrationDecided } from './registration.ts'
 import { Sessions } from './sessions.ts'
+import { TakeOvers } from './take-overs.ts'
 import {
   decideAlterConfigs, decideCreatePartitions, decideCreateTopics, decideDeleteTopics, type TopicContext
 } from './topic-decisions.ts'
@@ -46,8 +47,8 @@ export interface ActiveParts {
   /** Where the peers' list comes from, for who joins. */
   readonly peers: () => Extract<PlainReply, { kind: 'joined' }>['peers']
   readonly commit: (records: readonly MetadataRecord[], decided: Decided, out: Outbox) => void
-  /** To the controller of the broker that leads. */
-  readonly handOver: (from: MemberId, message: HandOver, out: Outbox) => void
+  /** To the controller of a broker: of the one that leads, or of the one that is to. */
+  readonly tell: (to: MemberId, message: HandOver | TakeOverAsked, out: Outbox) => void
 }
 
 export class Active {
@@ -61,6 +62,7 @@ export class Active {
   readonly #reads: MetadataReads
   readonly #elections = new Elections()
   readonly #balance: LeaderBalance
+  readonly #takeOvers = new TakeOvers()
   readonly #topicContext: TopicContext
   /** Moves that have come to their end in this turn. */
   readonly #arrived = new Map<string, Place>()
@@ -264,7 +266,7 @@ export class Active {
 
   #tellHandOvers (handOvers: ReadonlyArray<{ topicId: TopicId, partition: PartitionIndex, from: MemberId, to: MemberId }>, out: Outbox): void {
     for (const [from, partitions] of Map.groupBy(handOvers, ({ from }) => from)) {
-      this.#parts.handOver(from, { kind: 'hand-over', partitions: partitions.map(({ topicId, partition, to }) => ({ topicId, partition, to })) }, out)
+      this.#parts.tell(from, { kind: 'hand-over', partitions: partitions.map(({ topicId, partition, to }) => ({ topicId, partition, to })) }, out)
     }
   }
 
@@ -306,6 +308,9 @@ export class Active {
     for (const { topic, partition } of this.state.moving()) this.leaderChanged(topic.id, partition, out)
     this.#move(out)
     this.#tellHandOvers(this.#balance.look(this.#leaderContext, now), out)
+    for (const [to, partitions] of Map.groupBy(this.#takeOvers.look(this.#leaderContext, now), ({ to }) => to)) {
+      this.#parts.tell(to, { kind: 'take-over', partitions: partitions.map(({ topicId, partition, term }) => ({ topicId, partition, term })) }, out)
+    }
   }
 
   #fence (out: Outbox): void {

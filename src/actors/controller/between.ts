@@ -1,6 +1,6 @@
 /** What controllers of different brokers tell each other, as the body of `controller-out` and `controller-in`. Every one may be lost, late or doubled. */
 import type { Message } from '../../base/effect.ts'
-import type { MemberId, Offset, PartitionIndex, TopicId } from '../../base/ids.ts'
+import type { MemberId, Offset, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
 import type { LeaderWord } from './leaders-table.ts'
 
 /** A request that came to a controller which is not the active one. Answered with {@link ForwardAnswered}. */
@@ -46,4 +46,10 @@ export interface HandOver extends Message {
   readonly partitions: ReadonlyArray<{ readonly topicId: TopicId, readonly partition: PartitionIndex, readonly to: MemberId }>
 }
 
-export type BetweenMessage = Forward | ForwardAnswered | LeadersTold | BrokerBeat | HandOver
+/** From the active controller to one whose broker has replicas of these partitions: their leader, of that term, cannot be reached; lead them. */
+export interface TakeOverAsked extends Message {
+  readonly kind: 'take-over'
+  readonly partitions: ReadonlyArray<{ readonly topicId: TopicId, readonly partition: PartitionIndex, readonly term: Term }>
+}
+
+export type BetweenMessage = Forward | ForwardAnswered | LeadersTold | BrokerBeat | HandOver | TakeOverAsked

@@ -18,7 +18,7 @@ import type { ControllerIn, GroupsChanged, MemberStatus } from '../peers/message
 import type { ReplicaMessage, ReplicaOwner } from '../replica.ts'
 import { Active } from './active.ts'
 import { refusal, type ActiveRequest, type Answer } from './answers.ts'
-import type { BetweenMessage, BrokerBeat, Forward, HandOver } from './between.ts'
+import type { BetweenMessage, BrokerBeat, Forward, HandOver, TakeOverAsked } from './between.ts'
 import { awaitLeaders, Creations } from './creations.ts'
 import { Departure, type DepartureStep } from './departure.ts'
 import { Forwards } from './forwards.ts'
@@ -256,7 +256,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
       entries,
       peers: () => this.#peers.all(),
       commit: this.#commit,
-      handOver: (from, message) => from === options.member ? this.#handOver(message) : this.#send(from, message)
+      tell: (to, message) => to === options.member ? this.#hear(to, message) : this.#send(to, message)
     }, this.#now)
   }
 
@@ -319,6 +319,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
       case 'leaders-told': for (const word of body.leaders) if (word.leader === from) this.#learn(word); break
       case 'broker-beat': this.#heard(from, body); break
       case 'hand-over': this.#handOver(body); break
+      case 'take-over': this.#takeOver(body); break
       default: // of a newer program, which knows that there are older ones
     }
   }
@@ -339,10 +340,16 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
   }
 
   #handOver ({ partitions }: HandOver): void {
-    for (const { topicId, partition, to } of partitions) {
-      const actor = this.#replicas.actorOf(topicId, partition)
-      if (actor !== noActor) this.#out.tell(actor, { kind: 'transfer-leader', to } as Message)
-    }
+    for (const { topicId, partition, to } of partitions) this.#tellPartition(topicId, partition, { kind: 'transfer-leader', to } as Message)
+  }
+
+  #takeOver ({ partitions }: TakeOverAsked): void {
+    for (const { topicId, partition, term } of partitions) this.#tellPartition(topicId, partition, { kind: 'take-lead', term } as Message)
+  }
+
+  #tellPartition (topicId: TopicId, partition: number, message: Message): void {
+    const actor = this.#replicas.actorOf(topicId, partition)
+    if (actor !== noActor) this.#out.tell(actor, message)
   }
 
   #linkChanged ({ member, up }: MemberStatus): void {

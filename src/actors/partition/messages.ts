@@ -141,6 +141,12 @@ export interface TransferLeader extends Message {
   readonly to: MemberId
 }
 
+/** From the controller of this broker: the leader of `term` cannot be reached; this replica is to lead. Of another term by now it ignores it. */
+export interface TakeLead extends Message {
+  readonly kind: 'take-lead'
+  readonly term: Term
+}
+
 /** Said to the controller of its broker by a leader that takes requests: once in each term, and when one of these changes. */
 export interface LeaderElected extends Message {
   readonly kind: 'leader-elected'

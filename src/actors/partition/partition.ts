@@ -21,7 +21,7 @@ import { DoubtedRefusals, type Refused } from './doubted-refusals.ts'
 import { FetchWaiters } from './fetch-waiters.ts'
 import { HeldRequests } from './held-requests.ts'
 import type {
-  Append, Fetch, PartitionAssigned, PartitionConfig, PartitionConfigured, PartitionRequest, TransferLeader, Unwatch
+  Append, Fetch, PartitionAssigned, PartitionConfig, PartitionConfigured, PartitionRequest, TakeLead, TransferLeader, Unwatch
 } from './messages.ts'
 import type { PartitionState } from './partition-state.ts'
 import type { ProducerState } from './producer-state.ts'
@@ -81,7 +81,7 @@ const upkeep: Upkeep = { kind: 'upkeep' }
 const retentionCheck: RetentionCheck = { kind: 'retention-check' }
 
 export type PartitionMessage =
-  | PartitionRequest | PartitionAssigned | PartitionConfigured | TransferLeader | ReplicaMessage | Upkeep | RetentionCheck
+  | PartitionRequest | PartitionAssigned | PartitionConfigured | TransferLeader | TakeLead | ReplicaMessage | Upkeep | RetentionCheck
 
 export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
   readonly #topicId: TopicId
@@ -170,6 +170,10 @@ export class Partition implements Actor<PartitionMessage>, ReplicaOwner {
       case 'partition-assigned': this.#assign(message as PartitionAssigned, out); break
       case 'partition-configured': this.#configure((message as PartitionConfigured).config, out); break
       case 'transfer-leader': this.#handOver(message as TransferLeader, out, now); break
+      case 'take-lead':
+        this.#replica.takeLead((message as TakeLead).term, out)
+        this.#advance(out, false)
+        break
       case 'upkeep': this.#upkeep(out, now); break
       case 'retention-check': this.#checkRetention(out, now); break
       default: this.#handleReplica(message, out, now)

@@ -208,6 +208,7 @@ export class BrokerNode {
         break
       case 'partition-configured': partition.config = message.config; break
       case 'transfer-leader': if (partition.group.leader === this.member) partition.group.transferTo = message.to; break
+      case 'take-lead': if (partition.group.term === message.term) partition.group.transferTo = this.member; break
       default: throw new Error(`a partition does not know ${message.kind}`)
     }
   }

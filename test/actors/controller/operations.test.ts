@@ -152,6 +152,18 @@ t.test('a move goes on under another active controller, and an old word about it
   t.notOk(cluster.node(1).files.has(`${id}-0`))
 })
 
+t.test('a broker that the active controller alone cannot reach: others lead what it led', async t => {
+  const cluster = Cluster.ready()
+  const { id } = asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: 2, replicas: 3, config: {}, assignments: [[3, 2, 1], [3, 1, 2]] }], validateOnly: false, timeoutMs: 5000 }).results[0]
+  const terms = [0, 1].map(partition => cluster.groups.at(id, partition).term)
+  cluster.carries = (from, to) => from.id + to.id !== 4
+  cluster.advance(20_000)
+  t.equal(cluster.node(1).image!.brokers.find(({ nodeId }) => nodeId === 3)!.fenced, true)
+  t.same([0, 1].map(partition => cluster.groups.at(id, partition).leader), [2, 1])
+  t.same([0, 1].map(partition => cluster.groups.at(id, partition).term), terms.map(term => term + 1), 'once')
+  for (const node of [1, 2]) t.same(shown(cluster.node(node).topics.get(id)).map(([leader]) => leader), [2, 1])
+})
+
 t.test('a move that is sent elsewhere in the moment of its arrival has not arrived', async t => {
   const cluster = Cluster.ready()
   joined(cluster, 4)
