@@ -6,7 +6,7 @@
  *   first                 pending                      last
  *   [ written, readable ] [ written | not yet written ][ not yet … ]
  *                                   ^pendingAt
- *     a group = everything not yet written that belongs to one segment
+ *     a group = everything not yet written that belongs to one segment, as far as a group goes
  * ```
  * A small batch lies in one block, so that it can be read as one piece; a larger one is spread over as many as it needs, its
  * header whole in the first. A block belongs to one segment.
@@ -18,7 +18,7 @@ import type { Block, BlockHolder, BlockPool } from './block-pool.ts'
 
 /** Written blocks that one log keeps for reads, while nobody else needs them. */
 const tailBlocksMax = 16
-/** All batches of a group begin within so many bytes from its start. */
+/** All batches of a group begin within so many bytes from its start; the last one may end behind. */
 export const groupBytesMax = 4 << 20
 
 export class Appender implements BlockHolder {
@@ -101,8 +101,9 @@ export class Appender implements BlockHolder {
   }
 
   /**
-   * Returns the views to write as the next group; valid until the next call. A group takes no further batch once it holds
-   * {@link groupBytesMax}: so a sound batch that far behind a torn one is of a later group, and the torn one was acknowledged.
+   * Returns the views to write as the next group; valid until the next call. No batch begins {@link groupBytesMax} or more behind
+   * the group's start: so a sound one that far behind a torn one is of a later group, and the torn one was acknowledged. A group
+   * ends inside a block where a batch does that is spread over several.
    */
   takeGroup (): Uint8Array[] {
     assert(this.#pending !== undefined && this.#groupLast === undefined, 'one group at a time, never an empty one')
@@ -112,11 +113,15 @@ export class Appender implements BlockHolder {
     const segmentBase = block.segmentBase
     let bytes = 0
     for (let from = this.#pendingAt; block !== undefined && block.segmentBase === segmentBase; from = 0) {
-      if (bytes >= groupBytesMax - this.#pool.blockBytes && block.firstAt === 0) break
-      parts.push(from === 0 && block.used === block.bytes.length ? block.bytes : block.bytes.subarray(from, block.used))
-      bytes += block.used - from
-      this.#groupLast = block
-      this.#groupUsed = block.used
+      const isFull = bytes >= groupBytesMax - this.#pool.blockBytes && block.firstAt >= 0
+      const end = isFull ? block.firstAt : block.used
+      if (end > from) {
+        parts.push(from === 0 && end === block.bytes.length ? block.bytes : block.bytes.subarray(from, end))
+        bytes += end - from
+        this.#groupLast = block
+        this.#groupUsed = end
+      }
+      if (isFull) break
       block = block.next
     }
     this.groupEndPosition = this.#groupLast!.position + this.#groupUsed
