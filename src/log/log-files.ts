@@ -56,6 +56,8 @@ export class LogFiles {
   /** The file whose last sync failed. */
   #suspect: DiskFile | undefined
   #syncing: Promise<void> = Promise.resolve()
+  /** Counts what takes batches back, so that a sync that began before claims nothing of them. */
+  #cuts = 0
   /** Closed segments get their index files, and under `os` their sync, one after the other. */
   #retiring: Promise<void> = Promise.resolve()
   /** The segment that a roll is making, or failed to make: its file may be there. */
@@ -139,14 +141,15 @@ export class LogFiles {
     return this.#checkpoints.relax(this.state(), this.epochs)
   }
 
-  /** Puts all that is written by now onto the disk: the newest file, and those before it. A roll may come meanwhile. */
+  /** Puts all that is written by now onto the disk: the newest file, and those before it. A roll may come meanwhile, and a cut. */
   async sync (): Promise<void> {
     const { written } = this
     const before = this.#retiring
+    const cuts = this.#cuts
     await this.#syncFile(this.writing.file!)
     await before
     if (!this.#trustWritten) throw this.failure
-    if (written.offset > this.synced.offset) this.synced = written
+    if (cuts === this.#cuts && written.offset > this.synced.offset) this.synced = written
   }
 
   /**
@@ -207,6 +210,7 @@ export class LogFiles {
   /** Forgets what stands behind `end` in the newest file, in memory; the file itself is cut by one of the following. */
   cutTo (end: LogPoint): void {
     assert(end.segmentBase === this.writing.base, 'only the newest file is cut')
+    this.#cuts++
     while (this.segments.at(-1) !== this.writing) this.segments.pop()
     this.writing.truncate(end.offset, end.segmentSize)
     this.writing.preallocatedEnd = 0
@@ -282,6 +286,7 @@ export class LogFiles {
     const { offset, previousTerm, states } = restart
     await this.#retiring
     await noteRestart(this.#disk, this.directory, restart)
+    this.#cuts++
     const { file } = this.writing
     this.writing.file = undefined
     await file!.close()

@@ -330,6 +330,7 @@ export class Log implements Effect {
     this.#cutWanted = this.#truncateWanted = this.#restartWanted = undefined
     const copies = reason === 'sync-failed' && files.flush !== 'os'
     const end = copies ? files.synced : files.written
+    assert(end.offset <= files.written.offset, 'a cut brings nothing back')
     if (end.segmentBase !== files.writing.base) return this.#break()
     this.#appender.clear()
     files.cutTo(end)
@@ -397,7 +398,7 @@ export class Log implements Effect {
     if (files.leavingAlways && this.#canSave && !this.#jobs.has('relax')) this.#startJob('relax', out, () => files.relax())
     if (this.#refusal === 'full') {
       if (this.#busy === 'no' && !this.#jobs.has('probe-space')) this.#startJob('probe-space', out, () => files.freeBytes())
-    } else if (files.flush === 'interval' && !files.isSynced && nowMs - this.#lastSyncMs >= this.#config.flushIntervalMs && !this.#jobs.has('sync')) {
+    } else if (files.flush === 'interval' && this.#canSave && !files.isSynced && nowMs - this.#lastSyncMs >= this.#config.flushIntervalMs && !this.#jobs.has('sync')) {
       this.#lastSyncMs = nowMs
       this.#startJob('sync', out, () => files.sync())
     }

@@ -1,0 +1,105 @@
+/** Syncs of `interval` that end late: after a cut, a truncation, or when the log has begun anew. */
+import t from 'tap'
+import { setImmediate } from 'node:timers/promises'
+import { seededChance } from '../../src/base/prng.ts'
+import type { Offset, Term } from '../../src/base/ids.ts'
+import { type DiskOperation, FaultyDisk } from '../../src/log/faulty-disk.ts'
+import { batchOf, LogHost } from './kit.ts'
+
+const directory = '/data/topics/t-0'
+const config = { flush: 'interval', flushIntervalMs: 10 } as const
+
+/** A disk whose operations wait where they are told to. */
+class HoldingDisk extends FaultyDisk {
+  holds: DiskOperation | undefined
+  readonly #held: (() => void)[]
+
+  constructor () {
+    const held: (() => void)[] = []
+    super({
+      chance: seededChance(1),
+      schedule: (delayMs, work) => {
+        if (delayMs > 0) held.push(work)
+        else queueMicrotask(work)
+      }
+    })
+    this.#held = held
+    this.delayMs = operation => operation === this.holds ? 1 : 0
+  }
+
+  /** How many wait. */
+  get held (): number { return this.#held.length }
+
+  release (): void {
+    this.holds = undefined
+    for (const work of this.#held.splice(0)) work()
+  }
+}
+
+async function put (host: LogHost, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) host.append(batchOf(1, 50))
+  await host.flush()
+}
+
+/** Everything that can happen without what is held has happened. */
+async function rest (host: LogHost): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    await setImmediate()
+    host.drain()
+  }
+}
+
+async function opened (): Promise<{ host: LogHost, disk: HoldingDisk }> {
+  const disk = new HoldingDisk()
+  return { host: await LogHost.open({ directory, disk, config, bootId: 'a' }), disk }
+}
+
+t.test('a sync asked for while the log is truncated claims nothing of what is cut', async t => {
+  const { host, disk } = await opened()
+  for (let i = 0; i < 10; i++) host.append(batchOf(1, 50))
+  host.log.flush(host)
+  await host.settle(() => host.log.durableEndOffset === 10)
+  disk.holds = 'truncate'
+  host.log.truncate(5 as Offset, host)
+  await rest(host)
+  t.equal(disk.held, 1, 'the file is being cut')
+  const syncs = disk.counts.get('sync')!
+  host.log.maintain(1000, host)
+  await rest(host)
+  t.equal(disk.counts.get('sync'), syncs, 'nothing is synced meanwhile')
+  disk.release()
+  await host.settle(() => host.events.includes('truncated'))
+  await rest(host)
+  host.log.maintain(2000, host)
+  host.log.checkpoint(host)
+  await rest(host)
+  const again = await LogHost.open({ directory, disk: disk.crash(), config, bootId: 'b' })
+  t.equal(again.log.logEndOffset, 5)
+})
+
+t.test('a sync that ends well after a failed write does not make durable what that cut', async t => {
+  const { host, disk } = await opened()
+  await put(host, 10)
+  disk.holds = 'sync'
+  host.log.maintain(1000, host)
+  await rest(host)
+  t.equal(disk.held, 1, 'the sync is under way')
+  let fails = 1
+  disk.fault = operation => operation === 'write' && fails-- > 0 ? 'EIO' : undefined
+  host.append(batchOf(1, 50))
+  host.log.flush(host)
+  await host.settle(() => host.events.includes('cut'))
+  t.equal(host.log.logEndOffset, 0, 'nothing was surely synced')
+  disk.release()
+  await host.settle(() => host.events.includes('ready'))
+  await put(host, 1)
+  fails = 1
+  disk.fault = operation => operation === 'sync' && fails-- > 0 ? 'EIO' : undefined
+  host.events.length = 0
+  host.log.maintain(2000, host)
+  await host.settle(() => host.events.includes('cut'))
+  t.equal(host.log.logEndOffset, 0, 'the one batch was not synced either')
+  await host.settle(() => host.events.includes('ready'))
+  const again = await LogHost.open({ directory, disk: disk.crash(), config, bootId: 'b' })
+  t.equal(again.log.logEndOffset, 0)
+})
