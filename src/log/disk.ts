@@ -39,7 +39,7 @@ export interface DiskFile {
   stat (): Promise<FileStat>
   /** Cuts or extends (by zeros) to `size`, not synced. */
   truncate (size: number): Promise<void>
-  /** Waits for what is under way, then gives the file back. */
+  /** Waits for what is under way, then gives the file back. Call it once, also if it fails. */
   close (): Promise<void>
 }
 
@@ -186,6 +186,7 @@ class RealFile implements DiskFile, IoJob {
   #left = 0
   #sync = false
   #done: DiskDone | undefined
+  #closed: Promise<void> | undefined
 
   constructor (path: string, fd: number, quotas: Quotas) {
     this.path = path
@@ -296,12 +297,17 @@ class RealFile implements DiskFile, IoJob {
     if (--this.#underWay === 0) this.#whenIdle?.()
   }
 
-  async close (): Promise<void> {
+  /** Once, whoever asks again: by then the descriptors' numbers may be other files'. */
+  close (): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close (): Promise<void> {
     if (this.#underWay > 0) await new Promise<void>(resolve => { this.#whenIdle = resolve })
     for (const fd of [this.fd, this.#syncFd]) {
       if (fd >= 0) await underQuota<void>(this.quotas.rest, done => fs.close(fd, error => done(error ?? null, undefined)))
     }
-    this.#syncFd = -1
   }
 }
 

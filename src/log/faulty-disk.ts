@@ -317,6 +317,7 @@ class OpenMemoryFile implements DiskFile {
   readonly #disk: FaultyDisk
   readonly #file: MemoryFile
   #writing = false
+  #closed = false
 
   constructor (disk: FaultyDisk, path: string, file: MemoryFile) {
     this.#disk = disk
@@ -392,6 +393,8 @@ class OpenMemoryFile implements DiskFile {
   }
 
   async close (): Promise<void> {
+    assert(!this.#closed, 'a file is closed once')
+    this.#closed = true
     await this.#turn('look')
   }
 

@@ -155,9 +155,10 @@ export class HardStateStore {
     for (const one of group) states.set(one.group, one.state)
     const bytes = Buffer.concat([...states].map(([name, state]) => encodeEntry(name, state)))
     await replaceWhole(this.#disk, this.#path, [bytes])
-    await this.#file.close()
+    const before = this.#file
     this.#file = await this.#disk.open(this.#path, 'write')
     this.#size = bytes.length
     this.#mustRewrite = false
+    await before.close()
   }
 }

@@ -356,7 +356,8 @@ export class LogFiles {
       if (states !== undefined && lastsLong) await this.#snapshots.save(this.written.offset, states)
       await this.saveState()
     }
-    await segment.file?.close()
+    // A truncation that failed may have opened an older one again.
+    for (const one of this.segments) await one.file?.close()
     await this.#checkpoints.close()
   }
 }

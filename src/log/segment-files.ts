@@ -150,7 +150,9 @@ export async function copyFile (disk: Disk, from: DiskFile, path: string, size: 
 /** Removes segments with their indexes, oldest first, durably. */
 export async function removeSegments (disk: Disk, directory: string, segments: readonly Segment[]): Promise<void> {
   for (const segment of segments) {
-    await segment.file?.close()
+    const { file } = segment
+    segment.file = undefined
+    await file?.close()
     for (const kind of ['log', 'index', 'timeindex'] as const) await disk.remove(segmentPath(directory, segment.base, kind))
   }
   await disk.syncFolder(directory)
