@@ -268,7 +268,8 @@ export class Log implements Effect {
         if (error !== undefined) return this.#break()
         this.#start.offset = this.#files.startOffset
         this.#wasCut()
-        this.#refusal = undefined
+        // The file whose sync failed meanwhile is gone.
+        this.#refusal = this.#cutWanted = undefined
         return 'truncated'
       case 'truncate':
         if (error !== undefined) return this.#break()

@@ -103,3 +103,29 @@ t.test('a sync that ends well after a failed write does not make durable what th
   const again = await LogHost.open({ directory, disk: disk.crash(), config, bootId: 'b' })
   t.equal(again.log.logEndOffset, 0)
 })
+
+t.test('a sync of the old files that fails does not hide that a log has begun anew', async t => {
+  const { host, disk } = await opened()
+  await put(host, 10)
+  disk.holds = 'sync'
+  host.log.maintain(1000, host)
+  await rest(host)
+  t.equal(disk.held, 1, 'the sync is under way')
+  host.log.restart({ offset: 100 as Offset, previousTerm: 7 as Term, states: Uint8Array.of(1) }, host)
+  await rest(host)
+  let fails = 1
+  disk.fault = operation => operation === 'sync' && fails-- > 0 ? 'EIO' : undefined
+  host.events.length = 0
+  disk.release()
+  await host.settle(() => host.events.some(event => event !== 'none'))
+  await rest(host)
+  t.same(host.events, ['none', 'truncated'])
+  t.same([host.log.refusal, host.log.logStartOffset, host.log.logEndOffset, host.log.lastTerm], [undefined, 100, 100, 7])
+  for (let i = 0; i < 2; i++) host.append(batchOf(1, 50), 8)
+  await host.flush()
+  host.log.maintain(2000, host)
+  await rest(host)
+  t.same(host.events.filter(event => event === 'cut' || event === 'broken'), [])
+  const again = await LogHost.open({ directory, disk: disk.crash(), config, bootId: 'b' })
+  t.same([again.log.logStartOffset, again.log.logEndOffset, again.log.lastTerm], [100, 102, 8])
+})
