@@ -9,6 +9,8 @@ export interface ReadPlan {
   /** A batch begins here, at or before the one that holds `offset`. 0 and not `indexed`: the segment's index file knows better. */
   readonly position: number
   readonly indexed: boolean
+  /** {@link Segment.version}: which index file that is. */
+  readonly version: number
   /** Upper bound of what can be read from `position` on. */
   readonly bytes: number
   readonly offset: Offset
@@ -37,6 +39,7 @@ export function planRead (
     fileId: segment.fileId,
     position,
     indexed: exact || segment.index !== undefined,
+    version: segment.version,
     bytes: segment.writtenSize - position,
     offset,
     endOffset,

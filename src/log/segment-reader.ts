@@ -40,8 +40,10 @@ interface OpenFile extends Paced {
   readonly key: string
   readonly fileId: number
   readonly file: DiskFile
-  /** Of a closed segment, loaded when a plan needs it. */
+  /** Of a closed segment, loaded when a plan needs it; and the plan's version and bytes: with others the file was cut since, and written anew. */
   index: OffsetIndex | undefined
+  indexVersion: number
+  indexedBytes: number
   /** Reads, and opens whose read comes next: the descriptor stays theirs, in the cache or out of it. */
   users: number
   /** Counts up with each use of any file: the lowest is the one to close. */
@@ -157,14 +159,16 @@ export class SegmentReader {
         await file.close()
         throw Object.assign(new Error(`${key} was replaced: ask for a new plan`), { code: 'ESTALE' })
       }
-      open = { key, fileId: id, file, index: undefined, users: 1, lastUse: ++this.#uses, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, quick: false, closing: false }
+      open = { key, fileId: id, file, index: undefined, indexVersion: 0, indexedBytes: 0, users: 1, lastUse: ++this.#uses, hints: new Float64Array(hintsPerFile * 2).fill(-1), nextHint: 0, quick: false, closing: false }
       this.#files.set(key, open)
       while (this.#files.size > this.#filesMax) this.#evict(this.#leastRecentlyUsed())
     }
-    if (!plan.indexed && open.index === undefined) {
+    if (!canSearch(open, plan)) {
       try {
         const bytes = await readWhole(this.#disk, segmentPath(directory, plan.segmentBase, 'index')) ?? new Uint8Array(0)
         open.index = OffsetIndex.decode(plan.segmentBase, bytes, segmentSpanMax)
+        open.indexVersion = plan.version
+        open.indexedBytes = plan.bytes
       } catch (error) {
         this.#unuse(open)
         throw error
@@ -232,7 +236,12 @@ export class SegmentReader {
 
 /** The file is still open, is the one that the plan means, and can be searched. */
 function canServe (open: OpenFile, plan: ReadPlan): boolean {
-  return (open.users > 0 || !open.closing) && open.fileId === plan.fileId && (plan.indexed || open.index !== undefined)
+  return (open.users > 0 || !open.closing) && open.fileId === plan.fileId && canSearch(open, plan)
+}
+
+/** The plan says where to begin, or the index that it means is here. A log that another thread opened anew counts versions from 1: hence the bytes. */
+function canSearch (open: OpenFile, plan: ReadPlan): boolean {
+  return plan.indexed || (open.index !== undefined && open.indexVersion === plan.version && open.indexedBytes === plan.bytes)
 }
 
 /** One read under way: usually one piece, more when the wanted batch lies further on or is larger than asked for. */

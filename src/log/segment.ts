@@ -28,8 +28,13 @@ export function offsetOfName (name: string, ending: string): Offset | undefined 
   return Number.isSafeInteger(offset) ? offset as Offset : undefined
 }
 
+/** Counts on over all segments of the thread: one that is opened anew differs from what it was before. */
+let newestVersion = 0
+
 export class Segment {
   readonly base: Offset
+  /** Another one whenever the file was cut: what was known of its index files then no longer holds. */
+  version = ++newestVersion
   /** End of the last appended batch; what is behind it in the file is zeros. Includes what is not yet written. */
   size = 0
   /** End of what was handed to the file. */
@@ -129,6 +134,7 @@ export class Segment {
 
   /** Cuts everything at and after `offset`, which begins at `position`. `maxTimestamp` may stay too large: searches know that. */
   truncate (offset: Offset, position: number): void {
+    this.version = ++newestVersion
     this.size = position
     this.writtenSize = Math.min(this.writtenSize, position)
     this.coldEnd = Math.min(this.coldEnd, position)

@@ -237,6 +237,41 @@ t.test('a reader that is closed while a file is opened closes it too, once', asy
   t.same([...openFiles(), disk.misuses], [0, 0, 0])
 })
 
+t.test('a segment that was closed, cut, written on and closed again is read by its new index', async t => {
+  for (const reopened of [false, true]) {
+    const disk = new FaultyDisk()
+    const reader = new SegmentReader({ disk })
+    const input = { directory, disk, pool: new BlockPool(2048, 1024), config: { segmentBytesMax: 5000, indexIntervalBytes: 300 } }
+    let host = await LogHost.open(input)
+    const put = async (sizes: readonly number[]): Promise<void> => {
+      for (const size of sizes) host.append(batchOf(1, size))
+      host.log.flush(host)
+      await host.settle(() => host.log.durableEndOffset === host.log.logEndOffset)
+      await setImmediate()
+    }
+    const read = async (): Promise<number[]> => {
+      const bases: number[] = []
+      for (let offset = 0; offset < host.log.logEndOffset; offset++) bases.push((await readFrom(host, reader, offset, 1, host.log.logEndOffset))[0]?.base ?? -1)
+      return bases
+    }
+    const all = (): number[] => Array.from({ length: host.log.logEndOffset }, (_, offset) => offset)
+    await put(Array.from({ length: 20 }, () => 500))
+    t.strictSame(await read(), all())
+    host.log.truncate(2 as Offset, host)
+    await host.settle(() => host.log.refusal === undefined)
+    t.equal(host.log.segmentCount, 1, 'the first segment takes writes again')
+    if (reopened) {
+      await host.log.close()
+      host = await LogHost.open(input)
+    }
+    await put(Array.from({ length: 40 }, (_, i) => 100 + (i * 53) % 300))
+    t.ok(host.log.segmentCount > 1)
+    t.strictSame(await read(), all())
+    await host.log.close()
+    await reader.close()
+  }
+})
+
 t.test('by time: the first record at or after, and the youngest', async t => {
   const disk = new FaultyDisk()
   const host = await LogHost.open({ directory, disk, config: { segmentBytesMax: 1000, indexIntervalBytes: 200 } })

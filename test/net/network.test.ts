@@ -98,7 +98,7 @@ t.test('what one fetch copies out of partitions\' memory is bounded, and the fil
   const kit = await NetworkKit.open(t, {
     partitions: 400,
     react: (message, out) => {
-      const plan = { segmentBase: 0, fileId: 1, position: 0, indexed: true, bytes: memory.length, offset: 0, endOffset: 1, highWatermark: 1, hot: true, memory }
+      const plan = { segmentBase: 0, fileId: 1, position: 0, indexed: true, version: 1, bytes: memory.length, offset: 0, endOffset: 1, highWatermark: 1, hot: true, memory }
       if (message.kind === 'fetch') fetched(message, out, { highWatermark: 1, plan })
     },
     reader: {

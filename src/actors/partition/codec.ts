@@ -84,6 +84,7 @@ const isDiverging = 8
 /**
  * 0 correlation u32 | 4 errorCode i32 | 8 highWatermark f64 | 16 logStartOffset f64 | 24 flags u32
  * 32 segmentBase f64 | 40 fileId f64 | 48 position f64 | 56 bytes f64 | 64 offset f64 | 72 endOffset f64 | 80 plan's highWatermark f64
+ * 88 version f64
  *
  * With a diverging epoch there is no plan: 32 epoch f64 | 40 endOffset f64
  *
@@ -92,7 +93,7 @@ const isDiverging = 8
 const fetched: MessageCodec<Fetched> = {
   kind: 'fetched',
   code: 4,
-  size: () => 88,
+  size: () => 96,
   write: ({ correlation, errorCode, highWatermark, logStartOffset, plan, diverging }, { view }, offset) => {
     view.setUint32(offset, correlation, true)
     view.setInt32(offset + 4, errorCode, true)
@@ -113,6 +114,7 @@ const fetched: MessageCodec<Fetched> = {
     view.setFloat64(offset + 64, plan.offset, true)
     view.setFloat64(offset + 72, plan.endOffset, true)
     view.setFloat64(offset + 80, plan.highWatermark, true)
+    view.setFloat64(offset + 88, plan.version, true)
   },
   read: ({ view }, offset) => {
     const flags = view.getUint32(offset + 24, true)
@@ -134,6 +136,7 @@ const fetched: MessageCodec<Fetched> = {
             highWatermark: view.getFloat64(offset + 80, true) as Offset,
             hot: (flags & isHot) !== 0,
             indexed: (flags & isIndexed) !== 0,
+            version: view.getFloat64(offset + 88, true),
             memory: undefined
           },
       diverging: (flags & isDiverging) === 0 ? null : { epoch: view.getFloat64(offset + 32, true), endOffset: view.getFloat64(offset + 40, true) }

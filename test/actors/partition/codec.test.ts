@@ -15,7 +15,7 @@ function through (message: object): unknown {
 
 const fetch = { kind: 'fetch', replyTo: 7, correlation: 0x7ffffffe, offset: 2 ** 40, bytesMax: 1 << 20, leaderEpoch: 3, beyond: -1, lastFetchedEpoch: -1, replicaOk: false }
 const fetched = { kind: 'fetched', correlation: 9, errorCode: 0, highWatermark: 2 ** 41, logStartOffset: 5, plan: null, diverging: null }
-const plan = { segmentBase: 1, fileId: 2, position: 3, bytes: 4, offset: 5, endOffset: 6, highWatermark: 7, hot: true, indexed: false, memory: undefined }
+const plan = { segmentBase: 1, fileId: 2, position: 3, bytes: 4, offset: 5, endOffset: 6, highWatermark: 7, hot: true, indexed: false, version: 8, memory: undefined }
 
 t.test('a fetch', async t => {
   t.strictSame(through(fetch), fetch)

@@ -15,7 +15,7 @@ const images = [
   partitionImage({ actor: partitionId + 2, leader: 2, replicas: [2, 1, 3], isr: [2, 1, 3] })
 ]
 const memory = new Uint8Array(50)
-const plan = { segmentBase: 0, fileId: 1, position: 0, indexed: true, bytes: memory.length, offset: 0, endOffset: 1, highWatermark: 1, hot: true, memory }
+const plan = { segmentBase: 0, fileId: 1, position: 0, indexed: true, version: 1, bytes: memory.length, offset: 0, endOffset: 1, highWatermark: 1, hot: true, memory }
 
 async function openKit (t: Test, enableFollowerRead: boolean): Promise<{ kit: NetworkKit, asked: AnyMessage[] }> {
   const asked: AnyMessage[] = []
