@@ -43,9 +43,11 @@ export class LogFiles {
   written: LogPoint
   /** Known to be on disk. */
   synced: LogPoint
-  /** What checkpoints say besides. `startOffset`: what the log's start becomes when that is durable. */
+  /** What checkpoints say besides. */
   highWatermark: Offset
+  /** What the log's start becomes when that is durable: until then no checkpoint says so, since what is not synced may be cut. */
   startOffset: Offset
+  #startSaved: Offset
   /** The mode in force; `leaving`: another one waits for a checkpoint that says so. */
   flush: FlushMode
   leavingAlways = false
@@ -77,7 +79,7 @@ export class LogFiles {
     this.writing = recovered.segments.at(-1)!
     this.written = { offset: recovered.logEndOffset, segmentBase: this.writing.base, segmentSize: this.writing.size }
     this.synced = this.written
-    this.startOffset = recovered.logStartOffset
+    this.startOffset = this.#startSaved = recovered.logStartOffset
     // What lies below the start was committed, whatever became of the checkpoint.
     this.highWatermark = Math.max(this.startOffset, Math.min(recovered.checkpoint?.state.highWatermark ?? 0, recovered.logEndOffset)) as Offset
   }
@@ -97,7 +99,7 @@ export class LogFiles {
       durable: this.synced,
       written: this.#trustWritten ? this.written : this.synced,
       highWatermark: this.highWatermark,
-      logStartOffset: this.startOffset,
+      logStartOffset: this.#startSaved,
       ordered: this.flush === 'always' && !this.leavingAlways && this.isSynced,
       maxTimestamp: segment.maxTimestamp!,
       maxTimestampOffset: segment.maxTimestampOffset,
@@ -216,6 +218,7 @@ export class LogFiles {
     this.writing.preallocatedEnd = 0
     this.epochs.truncate(end.offset)
     this.highWatermark = Math.min(this.highWatermark, end.offset) as Offset
+    this.startOffset = Math.max(this.#startSaved, Math.min(this.startOffset, end.offset)) as Offset
     this.written = end
     if (this.synced.offset > end.offset) this.synced = end
   }
@@ -297,7 +300,7 @@ export class LogFiles {
     this.epochs.restart(previousTerm, offset)
     this.writing = segment
     this.written = this.synced = { offset, segmentBase: offset, segmentSize: 0 }
-    this.startOffset = this.highWatermark = offset
+    this.startOffset = this.#startSaved = this.highWatermark = offset
     await this.#snapshots.truncate(-1 as Offset)
     await this.#snapshots.save(offset, states)
     await openSegment(this.#disk, this.directory, segment)
@@ -310,13 +313,18 @@ export class LogFiles {
     return this.#snapshots.offsets.findLast(offset => offset <= this.highWatermark) ?? 0 as Offset
   }
 
-  /** Makes `startOffset` durable; only then may anyone see it, because it never goes back. */
+  /**
+   * Makes `startOffset` durable; only then may anyone see it, because it never goes back. Returns how far that went: not beyond what
+   * is synced, or a loss of power or a cut could leave a log that ends before it starts.
+   */
   async saveStart (): Promise<Offset> {
     const wanted = this.startOffset
-    // Else a loss of power could leave a log that ends before it starts.
     if (this.#trustWritten && this.synced.offset < wanted) await this.sync()
-    await this.saveState()
-    return wanted
+    const { offset } = this.#trustWritten ? this.synced : this.written
+    const start = Math.max(this.#startSaved, Math.min(wanted, this.startOffset, offset)) as Offset
+    await this.#checkpoints.save({ ...this.state(), logStartOffset: start }, this.epochs, true)
+    this.#startSaved = start
+    return start
   }
 
   /** Takes the segments that lie wholly below `offset` out of the log; their files are {@link remove}d later. */
@@ -349,7 +357,10 @@ export class LogFiles {
     if (sound && this.#suspect !== segment.file) {
       this.cutTo(this.written)
       await cutFile(segment.file!, segment.size, true)
-      if (this.#trustWritten) this.synced = this.written
+      if (this.#trustWritten) {
+        this.synced = this.written
+        this.#startSaved = this.startOffset
+      }
       if (segment.index!.count > segment.indexSaved) await saveIndexes(this.#disk, this.directory, segment)
       // Two are kept: one that may be cut must not push out the last one that cannot.
       const lastsLong = this.written.offset <= this.highWatermark || (this.#snapshots.offsets.at(-1) ?? 0) <= this.highWatermark

@@ -35,16 +35,22 @@ export class LogStart {
     if (canSave && !this.#jobs.has('move-start')) this.#jobs.start('move-start', out, () => this.#files.saveStart())
   }
 
-  /** The start `offset` is durable. */
+  /** The start `offset` is durable. One that got no further waits for what is not written yet, and for {@link retry}. */
   moved (offset: Offset, canSave: boolean, out: EffectSink): void {
-    if (offset > this.offset) this.offset = offset
-    this.#doomed.push(...this.#files.takeBelow(offset))
-    this.retry(canSave, out)
+    const isFurther = offset > this.offset
+    if (isFurther) this.offset = offset
+    this.#doomed.push(...this.#files.takeBelow(this.offset))
+    if (isFurther) this.retry(canSave, out)
+    else this.#remove(out)
   }
 
   /** Goes on with what is still to be done. */
   retry (canSave: boolean, out: EffectSink): void {
     if (this.#files.startOffset > this.offset) this.move(this.#files.startOffset, canSave, out)
+    this.#remove(out)
+  }
+
+  #remove (out: EffectSink): void {
     if (this.#doomed.length === 0 || this.#jobs.has('remove')) return
     const doomed = this.#doomed.splice(0)
     this.#jobs.start('remove', out, () => this.#files.remove(doomed), doomed)

@@ -129,3 +129,46 @@ t.test('a sync of the old files that fails does not hide that a log has begun an
   const again = await LogHost.open({ directory, disk: disk.crash(), config, bootId: 'b' })
   t.same([again.log.logStartOffset, again.log.logEndOffset, again.log.lastTerm], [100, 102, 8])
 })
+
+t.test('the start that is asked for does not outlive the batches that a failed sync cuts', async t => {
+  const { host, disk } = await opened()
+  await put(host, 10)
+  disk.holds = 'sync'
+  host.log.maintain(1000, host)
+  await rest(host)
+  host.log.deleteBefore(8 as Offset, host)
+  host.log.checkpoint(host)
+  await rest(host)
+  let fails = 1
+  disk.fault = operation => operation === 'sync' && fails-- > 0 ? 'EIO' : undefined
+  disk.release()
+  await host.settle(() => host.events.includes('ready'))
+  host.log.maintain(2000, host)
+  await rest(host)
+  t.same([host.log.logStartOffset, host.log.logEndOffset, host.log.needsUpkeep], [0, 0, false])
+  await put(host, 12)
+  const killed = await LogHost.open({ directory, disk: disk.kill(), config, bootId: 'a' })
+  t.same([killed.log.logStartOffset, killed.log.logEndOffset], [0, 12], 'none of the new ones was deleted')
+})
+
+t.test('a start above what is written waits until that is written', async t => {
+  const { host, disk } = await opened()
+  host.log.configure({ ...host.log.config, flush: 'always' })
+  await put(host, 3)
+  disk.holds = 'write'
+  for (let i = 0; i < 4; i++) host.append(batchOf(1, 50))
+  host.log.flush(host)
+  await rest(host)
+  t.equal(disk.held, 1, 'four are being written')
+  // The others have them already.
+  host.log.advanceHighWatermark(7 as Offset)
+  disk.holds = undefined
+  host.log.deleteBefore(5 as Offset, host)
+  await rest(host)
+  t.same([host.log.logStartOffset, host.log.durableEndOffset, host.log.needsUpkeep], [3, 3, true])
+  disk.release()
+  await rest(host)
+  host.log.maintain(1000, host)
+  await rest(host)
+  t.same([host.log.logStartOffset, host.log.durableEndOffset, host.log.needsUpkeep], [5, 7, false])
+})
