@@ -12,7 +12,8 @@
  * them. Anything else is damage: the log is not opened. After a clean close the file ends where the checkpoint says, and nothing is scanned.
  */
 import { join } from 'node:path'
-import type { Offset } from '../base/ids.ts'
+import type { Offset, Term } from '../base/ids.ts'
+import { baseOffsetOf, batchBytesOf, leaderEpochOf, nextOffsetOf } from '../record/record-batch.ts'
 import { groupBytesMax } from './appender.ts'
 import type { Disk } from './disk.ts'
 import { readChecked, readWhole } from './checked-file.ts'
@@ -21,7 +22,7 @@ import { LeaderEpochs } from './leader-epochs.ts'
 import { offsetEntryBytes, OffsetIndex } from './offset-index.ts'
 import { ProducerSnapshots } from './producer-snapshot.ts'
 import type { LogReplay } from './replay.ts'
-import type { Scan, ScanResult } from './scan.ts'
+import { type Scan, type ScanResult, walkBatches } from './scan.ts'
 import { cutFile, removeSegments, saveIndexes } from './segment-files.ts'
 import { offsetOfName, Segment, segmentPath } from './segment.ts'
 import { TimeIndex } from './time-index.ts'
@@ -90,8 +91,7 @@ async function recover (options: RecoveryOptions): Promise<RecoveredLog> {
   if (bases.length === 0) return createLog(options, names.length > 0 ? await readCheckpoint(disk, directory, options.boot) : undefined)
 
   const checkpoint = await readCheckpoint(disk, directory, options.boot)
-  const savedEpochs = await readChecked(disk, epochsPath(directory), epochsFormatVersion)
-  const epochs = savedEpochs === undefined ? new LeaderEpochs() : LeaderEpochs.decode(savedEpochs)
+  const epochs = await readEpochs(options, bases, checkpoint)
   const trusted = checkpoint?.trusted
   const newest = bases.at(-1)!
   if (trusted !== undefined && trusted.segmentBase > newest) {
@@ -135,6 +135,39 @@ async function recover (options: RecoveryOptions): Promise<RecoveredLog> {
   epochs.truncate(logEndOffset)
   const logStartOffset = Math.max(bases[0]!, Math.min(checkpoint?.state.logStartOffset ?? 0, logEndOffset)) as Offset
   return { segments, epochs, checkpoint, logStartOffset, logEndOffset, scannedBytes, cutBytes }
+}
+
+/**
+ * Reads the list of terms. One that is lost is read again from the batches below the trusted point, if they are all there: of a log
+ * that begins later it alone knew the term before the first batch, and whoever takes the checkpoint away accepts that.
+ */
+async function readEpochs ({ disk, directory }: RecoveryOptions, bases: readonly Offset[], checkpoint: FoundCheckpoint | undefined): Promise<LeaderEpochs> {
+  const saved = await readChecked(disk, epochsPath(directory), epochsFormatVersion)
+  if (saved !== undefined) return LeaderEpochs.decode(saved)
+  const lost = (segmentBase: Offset, position: number, offset: Offset): DamageError => new DamageError({
+    segmentBase, position, offset, reason: 'leader-epochs is missing or damaged, and the batches do not tell all terms'
+  })
+  if (bases[0]! > 0 && checkpoint !== undefined) throw lost(bases[0]!, 0, bases[0]!)
+  const epochs = new LeaderEpochs()
+  const end = checkpoint?.trusted ?? { segmentBase: bases.at(-1)!, segmentSize: 0 }
+  for (const base of bases) {
+    if (base > end.segmentBase) break
+    const path = segmentPath(directory, base, 'log')
+    const size = base === end.segmentBase ? end.segmentSize : (await disk.stat(path))!.size
+    let known = 0
+    let offset = base
+    await walkBatches(disk, path, 0, size, (bytes, at, position) => {
+      const term = leaderEpochOf(bytes, at) as Term
+      const start = baseOffsetOf(bytes, at) as Offset
+      if (term < epochs.lastTerm || start < offset) return false
+      epochs.assign(term, start)
+      offset = nextOffsetOf(bytes, at) as Offset
+      known = position + batchBytesOf(bytes, at)
+      return true
+    })
+    if (known < size) throw lost(base, known, offset)
+  }
+  return epochs
 }
 
 /** A log without a segment: a new one, or one whose creation did not get as far as its first file. */
