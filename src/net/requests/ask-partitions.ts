@@ -6,6 +6,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
 import type { Asker } from '../open-requests.ts'
 import type { Question } from '../questions.ts'
+import { distinctBy, mergedBy } from './distinct.ts'
 import { undeliverableCode } from './undeliverable.ts'
 
 const deadlineMs = 30_000
@@ -19,16 +20,18 @@ export interface PartitionQuestions<Asked extends { readonly index: number }, An
   answered (reply: Reply, answer: Answer, done: () => void): void
 }
 
-/** Asks every partition and answers the exchange with `{ topics: [{ name, partitions }] }`, in the order of the request. */
+/** Asks every partition once and answers the exchange with `{ topics: [{ name, partitions }] }`, in the order of the request. */
 export function askPartitions<Asked extends { readonly index: number }, Answer extends { errorCode: number }> (
   exchange: Exchange, network: Network, questions: PartitionQuestions<Asked, Answer>
 ): void {
+  const asked = mergedBy(questions.topics, ({ name }) => name, same => ({ ...same[0]!, partitions: same.flatMap(({ partitions }) => partitions) }))
+    .map(({ name, partitions }) => ({ name, partitions: distinctBy(partitions, ({ index }) => index) }))
   const answers: Answer[] = []
   let open = 1
   const settle = (): void => {
     if (--open > 0) return
     let next = 0
-    const topics = questions.topics.map(({ name, partitions }) => {
+    const topics = asked.map(({ name, partitions }) => {
       const start = next
       next += partitions.length
       return { name, partitions: answers.slice(start, next) }
@@ -43,17 +46,17 @@ export function askPartitions<Asked extends { readonly index: number }, Answer e
       settle()
     }
   }
-  for (const { name, partitions } of questions.topics) {
+  for (const { name, partitions } of asked) {
     const image = network.metadata.byName(name)
-    for (const asked of partitions) {
-      const answer = questions.unanswered(asked)
+    for (const one of partitions) {
+      const answer = questions.unanswered(one)
       const part = answers.push(answer) - 1
-      const target = image?.partitions[asked.index]
+      const target = image?.partitions[one.index]
       if (target === undefined) answer.errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
       else if (target.actor === noActor) answer.errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER
       else {
         open++
-        network.ask(asker, part, target.actor, questions.question(asked), 0, deadlineMs)
+        network.ask(asker, part, target.actor, questions.question(one), 0, deadlineMs)
       }
     }
   }

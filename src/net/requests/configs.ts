@@ -9,6 +9,7 @@ import type { incrementalAlterConfigs } from '../../protocol/apis/incremental-al
 import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
 import { askController } from './ask-controller.ts'
+import { mergedBy } from './distinct.ts'
 
 const deadlineMs = 30_000
 const resourceTopic = 2
@@ -19,7 +20,11 @@ const configTypes = { string: 2, int: 3, long: 5 } as const
 
 export function handleDescribeConfigs (exchange: Exchange, request: RequestOf<typeof describeConfigs>, network: Network): boolean {
   type Result = ResponseOf<typeof describeConfigs>['results'][number]
-  const results = request.resources.map(({ resourceType, resourceName, configurationKeys }): Result => {
+  // One that is named again with other keys is asked for all of them.
+  const resources = mergedBy(request.resources, ({ resourceType, resourceName }) => `${resourceType}/${resourceName}`, same => ({
+    ...same[0]!, configurationKeys: same.some(({ configurationKeys }) => configurationKeys === null) ? null : same.flatMap(({ configurationKeys }) => configurationKeys!)
+  }))
+  const results = resources.map(({ resourceType, resourceName, configurationKeys }): Result => {
     const refuse = (errorCode: number, errorMessage: string): Result => ({ errorCode, errorMessage, resourceType, resourceName, configs: [] })
     const wanted = (name: string): boolean => configurationKeys === null || configurationKeys.includes(name)
     if (resourceType === resourceBroker) {

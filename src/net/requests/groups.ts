@@ -16,11 +16,13 @@ import type { listGroups } from '../../protocol/apis/list-groups.ts'
 import type { offsetCommit } from '../../protocol/apis/offset-commit.ts'
 import type { offsetFetch } from '../../protocol/apis/offset-fetch.ts'
 import type { syncGroup } from '../../protocol/apis/sync-group.ts'
+import { zeroUuid } from '../../protocol/schema.ts'
 import type { Reply } from '../../runtime/actor.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
 import type { Question } from '../questions.ts'
 import { askOne } from './ask-one.ts'
+import { mergedBy } from './distinct.ts'
 
 /** A coordinator that has not answered an ordinary question by then is gone. */
 const deadlineMs = 30_000
@@ -175,16 +177,35 @@ export function handleOffsetCommit (exchange: Exchange, request: RequestOf<typeo
   return true
 }
 
+interface AskedGroup {
+  readonly groupId: string
+  readonly topics: ReadonlyArray<{ readonly name: string, readonly topicId: string, readonly partitionIndexes: readonly number[] }> | null
+}
+
+/** Each group, each topic of it and each partition of that once. Where one of them asks for all topics, all it is. */
+function distinctGroups (groups: readonly AskedGroup[]): readonly AskedGroup[] {
+  const merged = mergedBy(groups, ({ groupId }) => groupId, same => ({
+    groupId: same[0]!.groupId, topics: same.some(({ topics }) => topics === null) ? null : same.flatMap(({ topics }) => topics!)
+  }))
+  return merged.map(({ groupId, topics }) => ({
+    groupId,
+    topics: topics === null
+      ? null
+      : [...Map.groupBy(topics, ({ name, topicId }) => `${topicId}/${name}`).values()].map(same => ({
+          ...same[0]!, partitionIndexes: [...new Set(same.flatMap(({ partitionIndexes }) => partitionIndexes))]
+        }))
+  }))
+}
+
 export function handleOffsetFetch (exchange: Exchange, request: RequestOf<typeof offsetFetch>, network: Network): boolean {
   type Response = ResponseOf<typeof offsetFetch>
   const single = exchange.version <= 7
   const byId = exchange.version >= 10
-  const wanted = single
-    ? [{ groupId: request.groupId, topics: request.topics?.map(({ name, partitionIndexes }) => ({ name, partitions: partitionIndexes })) ?? null }]
-    : request.groups.map(({ groupId, topics }) => ({
-      groupId,
-      topics: topics?.map(({ name, topicId, partitionIndexes }) => ({ name: byId ? network.metadata.byId(topicId)?.name ?? '' : name, partitions: partitionIndexes })) ?? null
-    }))
+  const asked = distinctGroups(single ? [{ groupId: request.groupId, topics: request.topics?.map(topic => ({ ...topic, topicId: zeroUuid })) ?? null }] : request.groups)
+  const wanted = asked.map(({ groupId, topics }) => ({
+    groupId,
+    topics: topics?.map(({ name, topicId, partitionIndexes }) => ({ name: byId ? network.metadata.byId(topicId)?.name ?? '' : name, partitions: partitionIndexes })) ?? null
+  }))
   const failed = (errorCode: number): Response => single
     ? { errorCode, topics: [] }
     : { groups: wanted.map(({ groupId }) => ({ groupId, topics: [], errorCode })) }
@@ -193,7 +214,7 @@ export function handleOffsetFetch (exchange: Exchange, request: RequestOf<typeof
       groupId,
       errorCode,
       topics: topics.map(({ name, partitions }, topicAt) => {
-        const topicId = byId ? network.metadata.byName(name)?.id ?? request.groups[at]?.topics?.[topicAt]?.topicId : undefined
+        const topicId = byId ? network.metadata.byName(name)?.id ?? asked[at]?.topics?.[topicAt]?.topicId : undefined
         return {
           name,
           ...topicId === undefined ? {} : { topicId },
@@ -214,9 +235,10 @@ export function handleOffsetFetch (exchange: Exchange, request: RequestOf<typeof
 
 export function handleDescribeGroups (exchange: Exchange, request: RequestOf<typeof describeGroups>, network: Network): boolean {
   type Response = ResponseOf<typeof describeGroups>
-  askGroups(exchange, network, { kind: 'describe-groups', groupIds: request.groups }, deadlineMs,
+  const groupIds = [...new Set(request.groups)]
+  askGroups(exchange, network, { kind: 'describe-groups', groupIds }, deadlineMs,
     (errorCode): Response => ({
-      groups: request.groups.map(groupId => ({ errorCode, groupId, groupState: '', protocolType: '', protocolData: '', members: [] }))
+      groups: groupIds.map(groupId => ({ errorCode, groupId, groupState: '', protocolType: '', protocolData: '', members: [] }))
     }),
     ({ groups }: GroupsDescribed): Response => ({
       groups: groups.map(({ groupId, errorCode, state, protocolType, protocolName, members }) => ({

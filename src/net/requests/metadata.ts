@@ -10,6 +10,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
 import { askController } from './ask-controller.ts'
 import { controllerOf, liveBrokers } from './cluster.ts'
+import { distinctBy } from './distinct.ts'
 
 type MetadataRequest = RequestOf<typeof metadata>
 type MetadataResponse = ResponseOf<typeof metadata>
@@ -52,7 +53,7 @@ function describe ({ topics }: MetadataRequest, network: Network): MetadataRespo
   // An empty list asks for all topics in version 0 only, where the reader gives null for it.
   const described = topics === null
     ? [...network.metadata.topics()].map(topic => describeTopic(topic, network))
-    : topics.map(({ name, topicId }) => {
+    : distinctBy(topics, ({ name, topicId }) => name === null || name === '' ? `id ${topicId}` : `name ${name}`).map(({ name, topicId }) => {
       const image = name === null || name === '' ? network.metadata.byId(topicId) : network.metadata.byName(name)
       if (image !== undefined) return describeTopic(image, network)
       const errorCode = name === null || name === ''
@@ -85,7 +86,7 @@ function describePartition (partition: PartitionImage, index: number, { metadata
 
 export function handleDescribeTopicPartitions (exchange: Exchange, request: PagedRequest, network: Network): boolean {
   const { topics, cursor, responsePartitionLimit } = request
-  const names = (topics.length > 0 ? topics.map(topic => topic.name) : [...network.metadata.topics()].map(topic => topic.name)).toSorted()
+  const names = (topics.length > 0 ? [...new Set(topics.map(topic => topic.name))] : [...network.metadata.topics()].map(topic => topic.name)).toSorted()
   const described: Array<PagedResponse['topics'][number]> = []
   let nextCursor: PagedResponse['nextCursor'] = null
   let room = Math.min(Math.max(1, responsePartitionLimit), 2000)
