@@ -28,11 +28,12 @@ export interface FetchTarget {
   toldLogStartOffset: number
 }
 
-export function fetchTargets (topics: Request['topics']): FetchTarget[] {
-  const targets: FetchTarget[] = []
+/** Each partition once, in the order of their first mention; what is said of one last counts. */
+export function fetchTargets (topics: Request['topics']): Map<string, FetchTarget> {
+  const targets = new Map<string, FetchTarget>()
   for (const { name, topicId, partitions } of topics) {
     for (const { index, fetchOffset, partitionMaxBytes, currentLeaderEpoch, lastFetchedEpoch } of partitions) {
-      targets.push({
+      targets.set(keyOf(name, topicId, index), {
         topic: name,
         topicId,
         index,
@@ -53,17 +54,17 @@ export class FetchSession {
   /** The epoch that the client's next request must have. */
   epoch = 1
   /** In the order in which they are served: one that has just been given data goes to the end. */
-  readonly #targets = new Map<string, FetchTarget>()
+  readonly #targets: Map<string, FetchTarget>
 
-  constructor (id: number, targets: readonly FetchTarget[]) {
+  /** @param targets  become the session's own */
+  constructor (id: number, targets: Map<string, FetchTarget>) {
     this.id = id
-    for (const target of targets) this.#targets.set(keyOf(target.topic, target.topicId, target.index), target)
+    this.#targets = targets
   }
 
   /** Takes in an incremental request. */
   update ({ topics, forgottenTopics }: Request): void {
-    for (const target of fetchTargets(topics)) {
-      const key = keyOf(target.topic, target.topicId, target.index)
+    for (const [key, target] of fetchTargets(topics)) {
       const known = this.#targets.get(key)
       if (known === undefined) {
         if (this.#targets.size < sessionPartitionsMax) this.#targets.set(key, target)

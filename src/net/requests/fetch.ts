@@ -48,6 +48,9 @@ interface Part {
   diverging: NonNullable<Fetched['diverging']> | null
   /** Where the client is to read instead, {@link noNode}: here. */
   readReplica: NodeId
+  /** As the request's sums have it. */
+  tells: boolean
+  plannedBytes: number
   lease: ReadLease | undefined
   /** A question is open at the partition. */
   waiting: boolean
@@ -70,7 +73,7 @@ export function handleFetch (exchange: Exchange, request: Request, network: Netw
     if (sessionId !== 0) session.fetchSession = undefined
   } else if (sessionEpoch === 0) {
     const targets = fetchTargets(request.topics)
-    session.fetchSession = targets.length <= sessionPartitionsMax ? new FetchSession(network.nextFetchSessionId(), targets) : undefined
+    session.fetchSession = targets.size <= sessionPartitionsMax ? new FetchSession(network.nextFetchSessionId(), targets) : undefined
     fetchSession = session.fetchSession
   } else {
     fetchSession = session.fetchSession
@@ -85,7 +88,7 @@ export function handleFetch (exchange: Exchange, request: Request, network: Netw
     fetchSession!.update(request)
     incremental = true
   }
-  const targets = fetchSession?.targets() ?? fetchTargets(request.topics)
+  const targets = fetchSession?.targets() ?? [...fetchTargets(request.topics).values()]
   new FetchRequest(exchange, request, network, targets, fetchSession, incremental).plan()
   return true
 }
@@ -107,6 +110,9 @@ class FetchRequest implements Asker, TimeWaiter, Work {
   #timer: TimerId | undefined
   /** Parts whose partition moved while it was watched. */
   #moved: number[] = []
+  /** Parts of which there is something to say at once, and bytes that the others have: kept up to date, as each answer asks for them. */
+  #tellingParts = 0
+  #plannedBytes = 0
   /** Bytes copied out of partitions' memory. */
   #copiedBytes = 0
 
@@ -121,6 +127,7 @@ class FetchRequest implements Asker, TimeWaiter, Work {
     this.#waitMs = Math.min(Math.max(0, request.maxWaitMs), maxWaitMsMax)
     this.#rack = network.options.enableFollowerRead === true ? request.rackId : ''
     this.#parts = targets.map(target => this.#part(target))
+    for (const part of this.#parts) this.#count(part)
   }
 
   #part (target: FetchTarget): Part {
@@ -139,6 +146,8 @@ class FetchRequest implements Asker, TimeWaiter, Work {
       plan: null,
       diverging: null,
       readReplica: noNode,
+      tells: false,
+      plannedBytes: 0,
       lease: undefined,
       waiting: false,
       correlation: 0,
@@ -190,6 +199,7 @@ class FetchRequest implements Asker, TimeWaiter, Work {
       // Consumers know what to do with this error only: ask for the leader, and then again.
       part.errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER
     }
+    this.#count(part)
     if (this.#phase === 'watch') {
       this.#open--
       this.#watched(i)
@@ -275,12 +285,18 @@ class FetchRequest implements Asker, TimeWaiter, Work {
 
   /** Whether there is something to say: an error, another place to read from, or as many bytes as the client wants at least. */
   #enough (): boolean {
-    let bytes = 0
-    for (const { errorCode, plan, diverging, readReplica, target } of this.#parts) {
-      if (errorCode !== ErrorCode.NONE || readReplica !== noNode || diverging !== null) return true
-      if (plan !== null) bytes += Math.min(plan.bytes, Math.max(0, target.bytesMax))
-    }
-    return bytes >= this.#bytesMin
+    return this.#tellingParts > 0 || this.#plannedBytes >= this.#bytesMin
+  }
+
+  /** Takes a part that has changed into the sums, in place of what it was. */
+  #count (part: Part): void {
+    const { errorCode, plan, diverging, readReplica, target } = part
+    const tells = errorCode !== ErrorCode.NONE || readReplica !== noNode || diverging !== null
+    const bytes = tells || plan === null ? 0 : Math.min(plan.bytes, Math.max(0, target.bytesMax))
+    this.#tellingParts += Number(tells) - Number(part.tells)
+    this.#plannedBytes += bytes - part.plannedBytes
+    part.tells = tells
+    part.plannedBytes = bytes
   }
 
   #read (): void {
