@@ -8,6 +8,9 @@ import { address, boolean, checkValues, ConfigError, duration, endpoints, type G
 
 export { ConfigError }
 
+/** A request goes to another thread in one message, which may have 128 MiB with what it says besides. */
+const requestBytesMax = 127 * 1024 * 1024
+
 export const settings = {
   nodeId: setting('node_id', 'broker-1', nodeName, 'Name of this node, unique in a cluster'),
   bindAddr: setting('bind_addr', '127.0.0.1', text('an IP address or host name'), 'Address that clients connect to'),
@@ -18,7 +21,7 @@ export const settings = {
   logDir: setting('log_dir', '', text('a folder, or empty'), 'Folder for `ringmq.log`; empty: log lines go to stderr'),
   threads: setting('threads', 0, integer(0, 256), 'Reactor threads; 0: one per core'),
   maxConnections: setting('max_connections', 20000, integer(1, 1_000_000), 'Connections at one time; more are closed at once'),
-  maxRequestBytes: setting('max_request_bytes', '100MiB', size(1024, maxInt32), 'Largest request; a larger one closes its connection'),
+  maxRequestBytes: setting('max_request_bytes', '100MiB', size(1024, requestBytesMax), 'Largest request; a larger one closes its connection'),
   messageMaxBytes: setting('message_max_bytes', 1048588, size(1, maxInt32), 'Largest record batch'),
   autoCreateTopics: setting('auto_create_topics', true, boolean, 'Create a topic when a client first asks for it'),
   numPartitions: setting('num_partitions', 1, integer(1, 10_000), 'Partitions of a topic that was created without saying how many'),

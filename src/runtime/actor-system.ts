@@ -20,7 +20,7 @@
 import { assert } from '../base/assert.ts'
 import type { Effect, Message } from '../base/effect.ts'
 import type { ActorId, ThreadIndex } from '../base/ids.ts'
-import { turnEnd, undeliverable, type Request, type TimerId, type Undeliverable } from './actor.ts'
+import { turnEnd, undeliverable, type Reply, type Request, type TimerId, type Undeliverable } from './actor.ts'
 import { Asks } from './asks.ts'
 import { Cell, type ActorFactory, type CellHost } from './cell.ts'
 import { Codecs } from './codec.ts'
@@ -292,7 +292,11 @@ export class ActorSystem implements CellHost {
     } else if (state === ActorState.running) {
       const link = this.#links.get(threadOf(place))
       if (link === undefined) this.#refuse(message, 'restarting')
-      else if (!link.send(to, message, isReply(message))) this.#refuse(message, 'mailbox-full')
+      else if (!link.send(to, message, isReply(message))) {
+        // In place of an answer that is too large its asker gets this one.
+        if (isReply(message)) link.send(to, undeliverable(message.correlation, 'mailbox-full'), true)
+        else this.#refuse(message, 'mailbox-full')
+      }
     } else {
       this.#refuse(message, reasonOf(state))
     }
@@ -467,7 +471,7 @@ export class ActorSystem implements CellHost {
   }
 }
 
-function isReply (message: Message): boolean {
+function isReply (message: Message): message is Reply {
   const { replyTo, correlation } = message as Partial<Request>
   return replyTo === undefined && correlation !== undefined
 }

@@ -85,7 +85,7 @@ export class Link {
   /**
    * Writes a message into the outgoing ring, or lets it wait behind those that wait.
    * @param reserved  its room was reserved when its request was admitted: it may always wait
-   * @returns false when it was refused for want of room
+   * @returns false when it was refused for want of room, or because it is too large to cross at all
    */
   send (to: ActorId, message: Message, reserved: boolean): boolean {
     const codec = this.#codecs.of(message.kind)
@@ -104,9 +104,9 @@ export class Link {
     return this.sendEncoded(to, codec?.code ?? 0, this.#codecs.encode(message))
   }
 
-  /** As {@link send}, of a payload from {@link Codecs.encode}. It is kept until it has gone out, and then given back. */
+  /** As {@link send}, of a payload from {@link Codecs.encode}. If taken, it is kept until it has gone out, and then given back. */
   sendEncoded (to: ActorId, code: number, bytes: Uint8Array): boolean {
-    assert(bytes.length <= this.#limits.messageBytesMax, 'message larger than may cross threads')
+    if (bytes.length > this.#limits.messageBytesMax) return false
     const frame = { tag: (code << actorIdBits) | to, bytes, sent: 0 }
     if (this.#waiting.count === 0 && this.#write(frame)) {
       this.#codecs.giveBack(bytes)

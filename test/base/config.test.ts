@@ -5,6 +5,7 @@ import { pageWithTable } from '../../scripts/configuration-table.ts'
 import { loadClientConfig } from '../../src/base/client-config.ts'
 import { isClientFile } from '../../src/base/config-file.ts'
 import { brokerConfig, ConfigError, loadConfig, settingFlag, settingNames, settings, settingVariable } from '../../src/base/config.ts'
+import { systemLimits } from '../../src/runtime/system-options.ts'
 
 const file = (text: string): { text: string, name: string } => ({ text, name: 'broker.yaml' })
 
@@ -106,6 +107,12 @@ t.test('every wrong value is named with where it came from and what is allowed',
   t.match(problemsOf(() => loadConfig({ flags: { raftElectionRtt: 2 } })), [/more than raft.heartbeat_rtt/])
   t.match(problemsOf(() => loadConfig({ file: file('a: [') })), [/not readable as YAML/])
   t.match(problemsOf(() => loadConfig({ file: file('- 1') })), [/must hold keys and values/])
+})
+
+t.test('the largest request that can be allowed crosses between threads, with something to spare', async t => {
+  t.equal(problemsOf(() => loadConfig({ flags: { maxRequestBytes: systemLimits.messageBytesMax } })).length, 1)
+  const { maxRequestBytes } = loadConfig({ flags: { maxRequestBytes: '127MiB' } }).config
+  t.ok(maxRequestBytes + (1 << 20) <= systemLimits.messageBytesMax)
 })
 
 t.test('-1 and unlimited lift a limit', async t => {
