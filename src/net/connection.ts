@@ -20,6 +20,13 @@ import type { Joiner } from './joiner.ts'
 /** A frame grows in steps of this size at first, so that a length that lies costs no memory. */
 const assemblyBytesStart = 1024 * 1024 + 64 * 1024
 
+/**
+ * A frame that has begun holds memory that others wait for. It has a minute, as a lost packet may cost half of one; by then and from
+ * then on as much of it must have come as the slowest line brings that is of use, or its connection is closed.
+ */
+const frameGraceMs = 60_000
+const frameBytesPerSecondMin = 16 * 1024
+
 /** A client that does not take what was sent before its connection ended gets so much time for it. */
 const lingerMs = 5000
 
@@ -77,6 +84,8 @@ export class Connection implements FrameWaiter {
   #filled = 0
   /** Bytes of the whole frame with its prefix; 0 while the prefix itself is incomplete. */
   #frameBytes = 0
+  /** For so long the present frame has been read, as the owner's sweep counts; -1: it has not seen it. */
+  #frameMs = -1
   /** A frame was not admitted. It stands in `#assembly` at `#stalledAt`, what came behind it follows; it is offered again on resume. */
   #stalled = false
   #stalledAt = 0
@@ -231,6 +240,18 @@ export class Connection implements FrameWaiter {
   /** True while a frame has begun and not ended: what the sweep of slow clients looks for. */
   get midFrame (): boolean { return this.#assembly !== undefined && !this.#stalled }
 
+  /**
+   * Whether the frame that has begun comes so slowly that its client may only want to hold memory. While nothing is read from the
+   * client, its time stands still.
+   *
+   * @param elapsedMs  since the last call
+   */
+  isFrameLate (elapsedMs: number): boolean {
+    if (!this.midFrame || this.#paused) return false
+    this.#frameMs = this.#frameMs === -1 ? 0 : this.#frameMs + elapsedMs
+    return this.#filled < (this.#frameMs - frameGraceMs) / 1000 * frameBytesPerSecondMin
+  }
+
   /** Returns how many bytes came and went since the last call. */
   takeTraffic (): { read: number, written: number } {
     const traffic = { read: this.#bytesRead, written: this.#bytesWritten }
@@ -312,6 +333,7 @@ export class Connection implements FrameWaiter {
         this.#keep(bytes, start, end, size + 4, pooled)
         return
       }
+      this.#frameMs = -1
       const taken = this.#owner.handleFrame(this, bytes, start + 4, start + 4 + size)
       if (this.#socket.destroyed || this.#ending) return
       if (!taken) {

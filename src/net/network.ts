@@ -270,6 +270,7 @@ export class Network implements Actor, SessionHost {
       if (this.#countTraffic(connection) > 0) connection.lastActiveMs = now
       const idleMs = now - connection.lastActiveMs
       if (connection.midFrame && idleMs > midFrameMsMax) connection.destroy(`nothing came for ${midFrameMsMax} ms in the middle of a request`)
+      else if (connection.isFrameLate(sweepMs)) connection.destroy('its request came too slowly')
       else if (idleMs > this.options.idleMs) connection.destroy(idleReason)
     }
     this.#out.timer(sweepMs, sweep)

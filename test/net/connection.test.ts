@@ -193,6 +193,35 @@ t.test('a length that lies costs no more memory than what came', async t => {
   close()
 })
 
+t.test('a frame must go on at a pace, and the time of each is its own', async t => {
+  const { owner, client, connections, close } = await setUp()
+  const connection = connections[0]!
+  const came = async (bytes: number): Promise<void> => { for (let left = bytes; left > 0; left -= connection.takeTraffic().read) await new Promise(resolve => setTimeout(resolve, 1)) }
+  const lateAfter = (): number => {
+    let seconds = 0
+    while (!connection.isFrameLate(1000) && seconds < 10_000) seconds++
+    return seconds
+  }
+  t.equal(lateAfter(), 10_000, 'nothing has begun')
+  const large = frame(2 << 20, 1)
+  client.write(large.subarray(0, 5))
+  await came(5)
+  t.equal(lateAfter(), 61, 'a length and a byte hold memory for a minute')
+  client.write(large.subarray(5, 1 << 20))
+  await came((1 << 20) - 5)
+  t.equal(lateAfter(), 63, '16 KiB are due each second from then on')
+  connection.pause()
+  t.equal(lateAfter(), 10_000, 'it is not read from')
+  connection.resume()
+  client.write(large.subarray(1 << 20))
+  await framesOf(owner, 1)
+  t.equal(lateAfter(), 10_000)
+  client.write(large.subarray(0, 100_000))
+  await came(large.length - (1 << 20) + 100_000)
+  t.equal(lateAfter(), 67)
+  close()
+})
+
 t.test('answers leave together at the flush, and memory is given back when they have left', async t => {
   const { owner, client, connections, close } = await setUp()
   client.write(frame(1, 1))

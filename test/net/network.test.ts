@@ -8,7 +8,7 @@ import { produce } from '../../src/protocol/apis/produce.ts'
 import { ActorState } from '../../src/runtime/placement.ts'
 import { append, fetchFrom, partitionsOf } from '../broker/requests.ts'
 import { requestFrame } from '../broker/raw-client.ts'
-import { type AnyMessage, appended, fetched, NetworkKit, partitionId, topic, until } from './network-kit.ts'
+import { type AnyMessage, appended, fetched, networkId, NetworkKit, partitionId, topic, until } from './network-kit.ts'
 
 t.setTimeout(30_000)
 
@@ -198,6 +198,20 @@ t.test('behind a batch without acknowledgement that is refused nothing more of i
   client.socket.write(Buffer.concat([request(0), request(-1), request(-1)]))
   await client.closed
   t.equal(appends, 1)
+})
+
+t.test('a client that sends a byte now and then does not hold memory for its request for ever', async t => {
+  const kit = await NetworkKit.open(t, {})
+  const [slow, idle] = [await kit.connect(t), await kit.connect(t)]
+  slow.socket.write(Uint8Array.of(0x01, 0, 0, 0))
+  const drip = setInterval(() => slow.socket.write(Uint8Array.of(0)), 1)
+  t.teardown(() => clearInterval(drip))
+  for (let sweeps = 0; !slow.isClosed && sweeps < 500; sweeps++) {
+    kit.system.tell(networkId, { kind: 'sweep' } as AnyMessage)
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+  t.ok(slow.isClosed)
+  t.notOk(idle.isClosed)
 })
 
 t.test('large answers that nobody takes are made one at a time', async t => {
