@@ -162,7 +162,7 @@ export class Active {
         return [records, { kind: 'broker-drained', ...verdict, partitionsLeft: replicasLeft(request.nodeId, state) }]
       }
       case 'remove-broker': {
-        const [records, verdict] = apart(decideRemoveBroker(request.nodeId, state, this.#isAlive))
+        const [records, verdict] = apart(decideRemoveBroker(request.nodeId, state, this.#isHeard))
         return [records, { kind: 'broker-removed', ...verdict }]
       }
       case 'finalize-feature': {
@@ -170,8 +170,8 @@ export class Active {
         const level = verdict.errorCode === ErrorCode.NONE && !request.validateOnly ? request.level : state.featureLevel
         return [records, { kind: 'feature-answered', ...verdict, level }]
       }
-      case 'join': return this.#register(decideJoin(request.body, { state, isAlive: this.#isAlive }))
-      case 'register-broker': return this.#register(decideRegistration(request, { state, isAlive: this.#isAlive }))
+      case 'join': return this.#register(decideJoin(request.body, { state, isHeard: this.#isHeard }))
+      case 'register-broker': return this.#register(decideRegistration(request, { state, isHeard: this.#isHeard }))
     }
   }
 
@@ -227,6 +227,9 @@ export class Active {
   link (nodeId: NodeId, up: boolean): void {
     this.sessions.link(nodeId, up)
   }
+
+  /** Its session is not over. What cannot be taken back goes by this alone: a link is silent now and then. */
+  readonly #isHeard = ({ nodeId }: BrokerState): boolean => nodeId === this.#options.nodeId || !this.sessions.isExpired(nodeId, this.#now)
 
   readonly #isAlive = ({ nodeId }: BrokerState): boolean => nodeId === this.#options.nodeId || this.sessions.isAlive(nodeId, this.#now)
 

@@ -32,10 +32,10 @@ export function decideDrain ({ nodeId, drain }: Pick<DrainBroker, 'nodeId' | 'dr
   return allowed({ kind: 'broker-draining', nodeId, draining: drain })
 }
 
-export function decideRemoveBroker (nodeId: NodeId, state: MetadataState, isAlive: (broker: BrokerState) => boolean): Verdict {
+export function decideRemoveBroker (nodeId: NodeId, state: MetadataState, isHeard: (broker: BrokerState) => boolean): Verdict {
   const broker = state.brokers.get(nodeId)
   if (broker === undefined) return denied(ErrorCode.BROKER_NOT_AVAILABLE, `there is no broker ${nodeId}`)
-  if (isAlive(broker)) return denied(ErrorCode.INVALID_REQUEST, `broker ${nodeId} is running: stop it first`)
+  if (isHeard(broker)) return denied(ErrorCode.INVALID_REQUEST, `broker ${nodeId} is running: stop it first`)
   const left = replicasLeft(nodeId, state)
   if (left > 0) return denied(ErrorCode.INVALID_REQUEST, `broker ${nodeId} holds ${left} replicas: drain it first`)
   return allowed({ kind: 'broker-struck-off', nodeId })

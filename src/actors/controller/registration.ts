@@ -25,23 +25,24 @@ export interface RegistrationDecided {
 
 export interface RegistrationContext {
   readonly state: MetadataState
-  readonly isAlive: (broker: BrokerState) => boolean
+  /** It has been heard of within its session. */
+  readonly isHeard: (broker: BrokerState) => boolean
 }
 
 /** A broker that wants to become a member, or wants to know which one it is: asking twice gives the same ids. */
-export function decideJoin (body: BrokerRegistration, { state, isAlive }: RegistrationContext): RegistrationDecided {
+export function decideJoin (body: BrokerRegistration, { state, isHeard }: RegistrationContext): RegistrationDecided {
   const problem = bodyProblem(body, state)
   if (problem !== undefined) return problem
   const nodeId = state.nodeByName(body.name) ?? state.nodeNext
   const broker = state.brokers.get(nodeId)
   const member = memberWith(body.directoryId, nodeId, state)
   if (broker !== undefined && broker.member === member) return registered(body, nodeId, member, broker)
-  if (broker !== undefined && isAlive(broker)) return collision(body)
+  if (broker !== undefined && isHeard(broker)) return collision(body)
   return registered(body, nodeId, member ?? state.memberNext, undefined)
 }
 
 /** A broker that has its ids says where it is reached now. */
-export function decideRegistration ({ body, nodeId, member }: RegisterBroker, { state, isAlive }: RegistrationContext): RegistrationDecided {
+export function decideRegistration ({ body, nodeId, member }: RegisterBroker, { state, isHeard }: RegistrationContext): RegistrationDecided {
   const problem = bodyProblem(body, state)
   if (problem !== undefined) return problem
   const known = state.members.get(member)
@@ -54,7 +55,7 @@ export function decideRegistration ({ body, nodeId, member }: RegisterBroker, { 
   const broker = state.brokers.get(nodeId)
   if (broker === undefined || broker.member === member) return registered(body, nodeId, member, broker)
   // An earlier folder of the node comes back, while the one that replaced it is there.
-  return isAlive(broker) ? collision(body) : registered(body, nodeId, member, undefined)
+  return isHeard(broker) ? collision(body) : registered(body, nodeId, member, undefined)
 }
 
 /** What strangers send is looked at before anything believes it. */

@@ -85,7 +85,7 @@ t.test('settings: set, deleted, replaced, all or none', async t => {
 t.test('registrations', async t => {
   const state = cluster(3)
   let alive = true
-  const context = { state, isAlive: () => alive }
+  const context = { state, isHeard: () => alive }
   t.match(decideJoin(registration(4), context), { errorCode: 0, nodeId: 4, member: 4, record: { fenced: true, epoch: undefined } })
   t.match(decideJoin(registration(2), context), { errorCode: 0, nodeId: 2, member: 2, record: undefined }, 'who lost its answer')
   t.match(decideJoin(registration(2, { port: 1 }), context), { errorCode: 0, nodeId: 2, member: 2, record: { port: 1, fenced: false } })
@@ -112,7 +112,7 @@ t.test('registrations', async t => {
 
 t.test('a founder has its place before it registers, by its folder', async t => {
   const state = new MetadataState(founders(3))
-  const context = { state, isAlive: () => false }
+  const context = { state, isHeard: () => false }
   t.match(decideRegistration({ kind: 'register-broker', nodeId: node(2), member: member(2), body: registration(2) }, context), { errorCode: 0, record: { nodeId: 2, member: 2 } })
   t.match(decideRegistration({ kind: 'register-broker', nodeId: node(2), member: member(2), body: registration(2, { directoryId: 'x' }) }, context), { errorCode: ErrorCode.INCONSISTENT_CLUSTER_ID })
   t.match(decideJoin(registration(2, { directoryId: 'new' }), context), { errorCode: 0, nodeId: 2, member: 4 }, 'its disk was erased before')

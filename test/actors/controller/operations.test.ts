@@ -185,6 +185,7 @@ t.test('a broker whose disk was erased comes back as another member, and gets it
   const before = imageOf(cluster, 1, id)
   t.match(join(cluster, 3, { directoryId: 'new' }), { errorCode: ErrorCode.DUPLICATE_RESOURCE }, 'while the old one is there')
   cluster.stop(3)
+  cluster.advance(7000) // it is given up with its session
   const { nodeId, member } = join(cluster, 3, { directoryId: 'new' })
   t.same([nodeId, member], [3, 4])
   t.match(cluster.node(1).topics.get(id)!.partitions[0]!.replicas, before[0]![1], 'to clients nothing moves')
@@ -231,6 +232,7 @@ t.test('draining a broker moves everything away; then it can be struck off', asy
   t.match(asked(cluster, 2, { kind: 'remove-broker', nodeId: 1 }), { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: /running/ })
   cluster.elect(2)
   cluster.stop(1)
+  cluster.advance(7000)
   t.match(asked(cluster, 2, { kind: 'remove-broker', nodeId: 3 }), { errorCode: ErrorCode.INVALID_REQUEST })
   t.match(asked(cluster, 2, { kind: 'remove-broker', nodeId: 1 }), { errorCode: 0 })
   cluster.advance(2000)
@@ -408,6 +410,7 @@ t.test('a leader that is asked to hand over is not asked again at once: asking k
 t.test('a folder that was replaced speaks for its node no more', async t => {
   const cluster = Cluster.ready()
   cluster.stop(3)
+  cluster.advance(7000)
   const { nodeId, member } = join(cluster, 3, { directoryId: 'new' })
   cluster.add(3, nodeId, member, { directoryId: 'new' })
   cluster.advance(2000)
@@ -454,6 +457,7 @@ for (const restarts of [false, true]) {
 t.test('a new folder of a broker that was ready a moment ago is fenced until it says itself that it is', async t => {
   const cluster = Cluster.ready()
   cluster.stop(3)
+  cluster.advance(7000)
   t.match(join(cluster, 3, { directoryId: 'folder-3b', host: 'host-3b' }, 1), { errorCode: 0, nodeId: 3, member: 4 })
   t.match(cluster.node(1).image!.brokers.find(({ nodeId }) => nodeId === 3), { member: 4, host: 'host-3b', fenced: true })
 })

@@ -1,0 +1,41 @@
+/** Data folders that take each other's place, and brokers that come back: who may take over whom, and what is told of those that were replaced. */
+import t from 'tap'
+import { ErrorCode } from '../../../src/base/error-code.ts'
+import type { TopicId } from '../../../src/base/ids.ts'
+import { Cluster, shown, type AnyMessage } from './cluster-kit.ts'
+import { registration } from './records.ts'
+
+// A busy machine is no failure.
+t.setTimeout(120_000)
+
+function asked (cluster: Cluster, id: number, request: Record<string, unknown>): AnyMessage {
+  const correlation = cluster.node(id).ask(request)
+  cluster.settle()
+  return cluster.node(id).answer(correlation)!
+}
+
+const join = (cluster: Cluster, id: number, change: Parameters<typeof registration>[1] = {}, through = 2): AnyMessage =>
+  asked(cluster, through, { kind: 'join', body: registration(id, change) })
+
+const status = (cluster: Cluster, through = 1): AnyMessage => asked(cluster, through, { kind: 'describe-quorum' })
+const brokerOf = (cluster: Cluster, nodeId: number): AnyMessage => cluster.node(1).image!.brokers.find(broker => broker.nodeId === nodeId) as unknown as AnyMessage
+
+function create (cluster: Cluster, assignments: number[][]): TopicId {
+  return asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: assignments.length, replicas: assignments[0]!.length, config: {}, assignments }], validateOnly: false, timeoutMs: 5000 }).results[0].id
+}
+
+t.test('a link that is silent for a moment gives nobody the place of a broker that runs', async t => {
+  const cluster = Cluster.ready()
+  cluster.node(1).feed({ kind: 'member-status', member: 3, up: false })
+  t.match(join(cluster, 3, { directoryId: 'other' }, 1), { errorCode: ErrorCode.DUPLICATE_RESOURCE })
+  const earlier = { kind: 'register-broker', nodeId: 3, member: 3, body: registration(3, { host: 'moved' }) }
+  t.match(asked(cluster, 1, earlier), { errorCode: 0 }, 'what it says of itself is heard')
+  asked(cluster, 1, { kind: 'drain-broker', nodeId: 3, drain: true })
+  t.match(asked(cluster, 1, { kind: 'remove-broker', nodeId: 3 }), { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: /running/ })
+  cluster.node(1).feed({ kind: 'member-status', member: 3, up: true })
+  cluster.stop(3)
+  cluster.advance(5000)
+  t.match(join(cluster, 3, { directoryId: 'other' }, 1), { errorCode: ErrorCode.DUPLICATE_RESOURCE }, 'its session is not over')
+  cluster.advance(2500)
+  t.match(join(cluster, 3, { directoryId: 'other' }, 1), { errorCode: 0, nodeId: 3, member: 4 })
+})
