@@ -2,7 +2,7 @@
 import { ErrorCode } from '../../base/error-code.ts'
 import type { MemberId } from '../../base/ids.ts'
 import type { PlainReply } from './answers.ts'
-import { brokerImage } from './image.ts'
+import { brokerImage, presentLeadership } from './image.ts'
 import type { LeadersTable } from './leaders-table.ts'
 import { noNode, type BrokerStatus, type QuorumMember } from './messages.ts'
 import { targetOf, type MetadataState } from './metadata-state.ts'
@@ -55,11 +55,12 @@ function partitionsStatus ({ state, leaders, sessions, now, options }: StatusSou
   let underReplicated = 0
   for (const topic of state.topics.values()) {
     for (const [partition, assignment] of topic.partitions.entries()) {
-      const leadership = leaders.get(topic.id, partition)
+      const leadership = presentLeadership(topic.id, partition, state, leaders)
       if (leadership === undefined) leaderless++
       else add(leads, leadership.leader)
       const late = targetOf(assignment).filter(member => leadership?.inSync.includes(member) !== true)
-      for (const member of late) add(behind, member)
+      // A folder that was replaced is missing to the one in its place.
+      for (const member of late) add(behind, state.memberOf(state.nodeOf(member)!) ?? member)
       if (late.length > 0) underReplicated++
     }
   }

@@ -1,6 +1,6 @@
 /** The cluster as network actors see it: metadata, leaders and what runs here, put together by node instead of by member. */
-import type { ActorId, MemberId, NodeId } from '../../base/ids.ts'
-import type { LeadersTable } from './leaders-table.ts'
+import type { ActorId, MemberId, NodeId, TopicId } from '../../base/ids.ts'
+import type { Leadership, LeadersTable } from './leaders-table.ts'
 import { noNode, type BrokerImage, type BrokerRegistration, type ClusterImage, type PartitionImage, type TopicImage } from './messages.ts'
 import type { Members } from './metadata-record.ts'
 import type { Assignment, BrokerState, MetadataState, TopicState } from './metadata-state.ts'
@@ -18,19 +18,29 @@ export function topicImage (topic: TopicState, sources: ImageSources): TopicImag
 }
 
 function partitionImage (topic: TopicState, partition: number, assignment: Assignment, { state, leaders, self, actorOf }: ImageSources): PartitionImage {
-  const leadership = leaders.get(topic.id, partition)
+  const leadership = presentLeadership(topic.id, partition, state, leaders)
   const nodes = nodesOf(assignment, state)
   const isThere = (node: NodeId): boolean => !(state.brokers.get(node)?.fenced ?? node !== self)
   const leader = leadership === undefined ? noNode : nodeOf(leadership.leader, state)
   return {
     actor: actorOf(topic, partition),
-    term: leadership?.term ?? 0 as PartitionImage['term'],
+    // Also of a leadership that counts no more: clients believe no later leader of an earlier term.
+    term: leaders.get(topic.id, partition)?.term ?? 0 as PartitionImage['term'],
     // Clients know only brokers that are there: to them a leader that is not is none.
     leader: isThere(leader) ? leader : noNode,
     ...nodes,
     isr: leadership === undefined ? [] : nodes.replicas.filter(node => leadership.inSync.some(member => nodeOf(member, state) === node)),
     offline: nodes.replicas.filter(node => !isThere(node))
   }
+}
+
+/** Who leads, and who is in sync: folders that others have replaced, or brokers that were struck off, neither are nor do any more. */
+export function presentLeadership (id: TopicId, partition: number, state: MetadataState, leaders: LeadersTable): Leadership | undefined {
+  const leadership = leaders.get(id, partition)
+  if (leadership === undefined || state.isRetired(leadership.leader)) return undefined
+  return leadership.inSync.some(member => state.isRetired(member))
+    ? { ...leadership, inSync: leadership.inSync.filter(member => !state.isRetired(member)) }
+    : leadership
 }
 
 export interface Nodes {

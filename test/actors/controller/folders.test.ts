@@ -20,8 +20,8 @@ const join = (cluster: Cluster, id: number, change: Parameters<typeof registrati
 const status = (cluster: Cluster, through = 1): AnyMessage => asked(cluster, through, { kind: 'describe-quorum' })
 const brokerOf = (cluster: Cluster, nodeId: number): AnyMessage => cluster.node(1).image!.brokers.find(broker => broker.nodeId === nodeId) as unknown as AnyMessage
 
-function create (cluster: Cluster, assignments: number[][]): TopicId {
-  return asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: assignments.length, replicas: assignments[0]!.length, config: {}, assignments }], validateOnly: false, timeoutMs: 5000 }).results[0].id
+function create (cluster: Cluster, name: string, ...replicas: number[]): TopicId {
+  return asked(cluster, 1, { kind: 'create-topics', topics: [{ name, partitions: 1, replicas: replicas.length, config: {}, assignments: [replicas] }], validateOnly: false, timeoutMs: 5000 }).results[0].id
 }
 
 t.test('a link that is silent for a moment gives nobody the place of a broker that runs', async t => {
@@ -38,4 +38,26 @@ t.test('a link that is silent for a moment gives nobody the place of a broker th
   t.match(join(cluster, 3, { directoryId: 'other' }, 1), { errorCode: ErrorCode.DUPLICATE_RESOURCE }, 'its session is not over')
   cluster.advance(2500)
   t.match(join(cluster, 3, { directoryId: 'other' }, 1), { errorCode: 0, nodeId: 3, member: 4 })
+})
+
+t.test('what a replaced folder led is led by nobody, and it is in sync with nothing', async t => {
+  const cluster = Cluster.ready()
+  const ids = [create(cluster, 'alone', 3), create(cluster, 'shared', 1, 3)]
+  cluster.advance(1000)
+  for (const id of ids) cluster.groups.at(id, 0).frozen = true
+  cluster.stop(3)
+  cluster.advance(7000)
+  t.match(join(cluster, 3, { directoryId: 'new' }), { errorCode: 0, member: 4 })
+  cluster.node(1).feed({ kind: 'controller-in', from: 4, body: { kind: 'broker-beat', leaving: false, ready: true, bytes: 0 } })
+  // Its leader may take a while to notice.
+  cluster.node(1).feed({ kind: 'leader-elected', topicId: ids[1], partition: 0, term: 9, leader: 1, inSync: [1, 3], voters: [1, 3], joint: false, generation: 0 })
+  cluster.settle()
+  t.equal(brokerOf(cluster, 3).fenced, false, 'its new folder is there')
+  const [alone, shared] = ids.map(id => cluster.node(1).topics.get(id)!.partitions[0]!)
+  t.same([alone!.leader, alone!.isr, alone!.replicas], [-1, [], [3]])
+  t.ok(alone!.term > 0, 'clients would not believe a later leader of an earlier term')
+  t.same([shared!.leader, shared!.isr], [1, [1]])
+  const described = status(cluster)
+  t.match(described, { leaderless: 1, underReplicated: 2 })
+  t.match(described.brokers.find(({ nodeId }: AnyMessage) => nodeId === 3), { leaders: 0, behind: 2 })
 })
