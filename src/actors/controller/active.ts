@@ -163,6 +163,7 @@ export class Active {
       }
       case 'remove-broker': {
         const [records, verdict] = apart(decideRemoveBroker(request.nodeId, state, this.#isHeard))
+        if (records.length > 0) this.sessions.forget(request.nodeId)
         return [records, { kind: 'broker-removed', ...verdict }]
       }
       case 'finalize-feature': {
@@ -178,9 +179,8 @@ export class Active {
   #register ({ errorCode, errorMessage, nodeId, member, record }: RegistrationDecided): [readonly MetadataRecord[], PlainReply] {
     const { clusterId, founders, nodeId: self } = this.#options
     if (errorCode === ErrorCode.NONE) {
-      const before = this.state.brokers.get(nodeId)
-      // Another folder: what the broker said in its earlier life is over.
-      if (before !== undefined && before.member !== member) this.sessions.forget(nodeId)
+      // Another folder, or none since it was struck off: what the broker said in its earlier life is over.
+      if (this.state.memberOf(nodeId) !== member) this.sessions.forget(nodeId)
       this.sessions.begin(nodeId, this.#now)
     }
     const fenced = record?.fenced === true && nodeId !== self && !this.sessions.isReady(nodeId)

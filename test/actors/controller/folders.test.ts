@@ -61,3 +61,15 @@ t.test('what a replaced folder led is led by nobody, and it is in sync with noth
   t.match(described, { leaderless: 1, underReplicated: 2 })
   t.match(described.brokers.find(({ nodeId }: AnyMessage) => nodeId === 3), { leaders: 0, behind: 2 })
 })
+
+for (const change of [{}, { directoryId: 'new' }]) {
+  t.test(`a broker that was struck off and comes back with ${'directoryId' in change ? 'another' : 'its'} folder is fenced until it is ready`, async t => {
+    const cluster = Cluster.ready()
+    asked(cluster, 1, { kind: 'drain-broker', nodeId: 3, drain: true })
+    cluster.stop(3)
+    cluster.advance(7000)
+    t.match(asked(cluster, 1, { kind: 'remove-broker', nodeId: 3 }), { errorCode: 0 })
+    t.match(join(cluster, 3, change), { errorCode: 0, nodeId: 3 })
+    t.equal(brokerOf(cluster, 3).fenced, true, 'what it said in its earlier life is over')
+  })
+}
