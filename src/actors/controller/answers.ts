@@ -17,7 +17,14 @@ export type ActiveRequest = Plain<
   | CreateTopics | DeleteTopics | CreatePartitions | AlterConfigs | AlterReassignments | ListReassignments | ElectLeaders | TransferLeaders
   | DrainBroker | RemoveBroker | FinalizeFeature | DescribeQuorum | AllocateProducerId | Join> | RegisterBroker | ReadMetadata
 
-export type PlainReply = Plain<Exclude<ControllerReply, { kind: 'metadata-image' | 'broker-left' }>> | MetadataRead
+/** To a request that this program does not know, so it knows no answer to it either. Whoever asked makes one of it. */
+export interface NotKnown {
+  readonly kind: 'not-known'
+  readonly errorCode: number
+  readonly errorMessage: string
+}
+
+export type PlainReply = Plain<Exclude<ControllerReply, { kind: 'metadata-image' | 'broker-left' }>> | MetadataRead | NotKnown
 
 /** Answers a request, once. */
 export type Answer = (reply: PlainReply, out: Outbox) => void
@@ -62,7 +69,13 @@ export function refusal (request: ActiveRequest, errorCode: number, errorMessage
     case 'register-broker': return {
       kind: 'joined', ...problem, clusterId: '', nodeId: noNode, member: 0 as MemberId, initialVoters: [], peers: []
     }
+    default: return { kind: 'not-known', ...problem }
   }
+}
+
+/** To what a newer program has forwarded. */
+export function notKnown ({ kind }: { readonly kind: string }): NotKnown {
+  return { kind: 'not-known', errorCode: ErrorCode.UNSUPPORTED_VERSION, errorMessage: `the active controller does not know ${kind}: its program is older` }
 }
 
 export function refusedTopic (topic: TopicRequest, errorCode: number, errorMessage: string): TopicResult {

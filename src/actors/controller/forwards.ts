@@ -56,7 +56,8 @@ export class Forwards {
   answered ({ life, number, reply, endOffset }: ForwardAnswered, replayedEnd: Offset, out: Outbox): void {
     const open = life === this.#life ? this.#open.get(number) : undefined
     if (open === undefined) return
-    open.reply = { reply: reply as PlainReply, endOffset }
+    const answer = reply as PlainReply
+    open.reply = { reply: answer.kind === 'not-known' ? refusal(open.request, answer.errorCode, answer.errorMessage) : answer, endOffset }
     if (endOffset <= replayedEnd) this.#finish(number, open, open.reply.reply, out)
   }
 

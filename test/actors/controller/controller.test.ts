@@ -392,3 +392,22 @@ t.test('an id that nobody ever had', async t => {
   cluster.settle()
   for (const node of cluster.nodes) t.equal(node.topics.size, 0)
 })
+
+t.test('a request that only a newer program knows is refused, and nothing ends by it', async t => {
+  const cluster = Cluster.ready()
+  const request = { kind: 'paint-topics', colour: 'red' }
+  for (const id of [1, 2]) {
+    cluster.node(id).feed({ kind: 'controller-in', from: 3, body: { kind: 'forward', life: 1, number: 1, request } })
+    cluster.settle()
+    t.ok(cluster.carried.includes(`${id}>3 forward-answered`))
+  }
+  // As the newer program sees it, which knows what it asked for.
+  const three = cluster.node(3)
+  cluster.carries = (_from, _to, body) => {
+    if (body.kind === 'forward') body.request.kind = 'paint-topics'
+    return true
+  }
+  const correlation = three.ask({ kind: 'finalize-feature', level: 1, validateOnly: false })
+  cluster.settle()
+  t.match(three.answer(correlation), { kind: 'feature-answered', errorCode: ErrorCode.UNSUPPORTED_VERSION, errorMessage: /paint-topics/ })
+})

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { ErrorCode } from '../../../src/base/error-code.ts'
 import type { TopicId } from '../../../src/base/ids.ts'
-import { Cluster, shown, type AnyMessage } from './cluster-kit.ts'
+import { Cluster, type AnyMessage } from './cluster-kit.ts'
 import { registration } from './records.ts'
 
 // A busy machine is no failure.
