@@ -41,6 +41,8 @@ export class EtcdRegistration {
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
   #lease: Lease | undefined
+  /** The lease that the address was written under. */
+  #written: Lease | undefined
   #peers: readonly PeerAddress[] = []
   /** undefined: etcd has not been asked yet. */
   #reachable: boolean | undefined
@@ -80,8 +82,11 @@ export class EtcdRegistration {
       await this.#checkCluster()
       const lease = await this.#renew()
       const brokers = await cluster.brokers()
-      // It may also have been deleted by hand. An unchanged record is not written: etcd keeps every version.
-      if (!brokers.some(broker => sameRecord(broker, self)) && !await cluster.register(self, lease)) throw new Error('the lease in etcd was lost')
+      // It may also have been deleted by hand. An unchanged record is not written: etcd keeps every version. But one that an earlier life of this
+      // broker left hangs on that one's lease, and would end with it.
+      const isThere = this.#written === lease && brokers.some(broker => sameRecord(broker, self))
+      if (!isThere && !await cluster.register(self, lease)) throw new Error('the lease in etcd was lost')
+      this.#written = lease
       this.#look(brokers)
       if (this.#stop.signal.aborted) return
       if (this.#reachable !== true) logger.info({ address: `${self.host}:${self.port}` }, 'registered in etcd')

@@ -90,6 +90,23 @@ t.test('a lost lease, a deleted key and an address that changed are mended', asy
   await until('the address is the new one', () => etcd.keys.get(keyOf(1))!.value.includes('7001'))
 })
 
+t.test('what a killed process left in etcd hangs on its lease: the next one writes it anew', async t => {
+  const etcd = promptEtcd()
+  const earlier = await etcd.grant()
+  const left = register(t, etcd, brokerRecord(1))
+  await until('it is registered', () => left.registered)
+  const { value } = etcd.keys.get(keyOf(1))!
+  await left.registration.close()
+  etcd.keys.set(keyOf(1), { value, lease: earlier })
+  const member = register(t, etcd, brokerRecord(1))
+  await until('it is registered', () => member.registered)
+  etcd.expire(earlier)
+  t.ok(etcd.keys.has(keyOf(1)), 'the end of that lease takes nothing away')
+  const { revision } = etcd
+  await new Promise(resolve => setTimeout(resolve, 60))
+  t.equal(etcd.revision, revision, 'written once')
+})
+
 t.test('etcd goes and comes back, with or without its data', async t => {
   const etcd = promptEtcd()
   const one = register(t, etcd, brokerRecord(1))
