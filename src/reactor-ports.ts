@@ -6,6 +6,7 @@ import type { BrokerConfig } from './base/config.ts'
 import type { Clock } from './base/clock.ts'
 import { openLog, type LogOutput } from './base/logger.ts'
 import { cryptoChance, type Chance } from './base/prng.ts'
+import type { PeerCalls as PeerCallsPort } from './discovery/peer-calls.ts'
 import { diskQuotas, RealDisk, type Disk } from './log/disk.ts'
 import { FaultyDisk } from './log/faulty-disk.ts'
 import { type ClientSockets, nodeSockets } from './net/client-socket.ts'
@@ -14,6 +15,7 @@ import { Listener, type ListenOptions } from './net/listener.ts'
 import type { HttpPort } from './net/network.ts'
 import { SocketTransport } from './net/peers/socket-transport.ts'
 import type { Transport } from './net/peers/transport.ts'
+import { PeerCalls } from './net/peers/peer-calls.ts'
 import type { ReactorInit } from './places.ts'
 import type { ThreadContext } from './runtime/program.ts'
 import { nodeScheduler } from './runtime/scheduler.ts'
@@ -34,6 +36,8 @@ export interface ReactorPorts {
   readonly sockets: ClientSockets
   /** To and from other brokers. */
   readonly transport: Transport
+  /** To brokers that may not know this one. */
+  readonly calls: PeerCallsPort
   listen (options: ListenOptions): Promise<{ close (): void }>
   http (pages: HttpPages): HttpPort
   decompress (): Promise<Decompress>
@@ -46,15 +50,18 @@ export interface ReactorPorts {
 
 export function nodePorts ({ init, thread, threads }: ThreadContext<ReactorInit>): ReactorPorts {
   const { config } = init
+  const log = openLog(init.logger, { node: config.nodeId, thread }, false)
+  const transport = new SocketTransport({ assemblyBytesMax: Math.floor(peerAssemblyBytes / threads) })
   let last = performance.eventLoopUtilization()
   return {
     clock: nodeScheduler.clock,
     chance: cryptoChance,
     disk: openDisk(config, init.poolSize, threads),
     diskIsShared: config.dataDir !== 'memory',
-    log: openLog(init.logger, { node: config.nodeId, thread }, false),
+    log,
     sockets: nodeSockets,
-    transport: new SocketTransport({ assemblyBytesMax: Math.floor(peerAssemblyBytes / threads) }),
+    transport,
+    calls: new PeerCalls({ transport, scheduler: nodeScheduler, logger: log.logger }),
     listen: async options => await Listener.listen(options),
     http: pages => new HttpServer(pages),
     // The codecs are loaded by the first search in a batch: a broker that never opens one does not pay for them.

@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { Controller } from './actors/controller/controller.ts'
-import type { BrokerLeft, PartitionSpec } from './actors/controller/messages.ts'
+import type { JoinAsked } from './actors/controller/coming-back.ts'
+import type { BrokerLeft, BrokerRegistration, PartitionSpec } from './actors/controller/messages.ts'
 import { controllerTiming, metadataGroupKey, metadataTopicId } from './actors/controller/options.ts'
 import { TooOld } from './actors/controller/registration.ts'
 import { GroupCoordinator } from './actors/group/group-coordinator.ts'
@@ -29,6 +30,7 @@ import { clusterStatus } from './net/cluster-status.ts'
 import { metricsPage } from './net/metrics-page.ts'
 import { Network } from './net/network.ts'
 import { readJoinRequest } from './discovery/answers.ts'
+import { comeBack } from './discovery/come-back.ts'
 import { discoveredOf } from './discovery/membership.ts'
 import { PeerLinks } from './net/peers/peer-links.ts'
 import { peerLimits } from './net/peers/peer-links-options.ts'
@@ -341,6 +343,16 @@ class Reactor {
     }
     if (opened.state === 'damaged') throw new Unstartable(`the metadata log is damaged: ${opened.damage.reason}`)
     const ofThreads = <Id>(idOf: (thread: number) => Id): Id[] => Array.from({ length: threads }, (_, index) => idOf(index))
+    const registration: BrokerRegistration = {
+      name: config.nodeId,
+      directoryId,
+      host: broker.host,
+      port: broker.port,
+      raftHost: raftAddress?.host ?? '',
+      raftPort: raftAddress?.port ?? 0,
+      rack: config.rack === '' ? null : config.rack,
+      features: featureRange
+    }
     const controller = new Controller({
       replica: this.#replicas.make(metadataGroupKey, opened.log, state, { loss: await notes.read(), notes }),
       placer: partitionPlacer(this.#context.placer, this.#logger, this.#logs),
@@ -350,18 +362,16 @@ class Reactor {
       clusterId: membership.clusterId,
       nodeId: membership.nodeId,
       member: membership.member,
-      registration: {
-        name: config.nodeId,
-        directoryId,
-        host: broker.host,
-        port: broker.port,
-        raftHost: raftAddress?.host ?? '',
-        raftPort: raftAddress?.port ?? 0,
-        rack: config.rack === '' ? null : config.rack,
-        features: featureRange
-      },
+      registration,
       founders,
       knownPeers: membership.peers,
+      comeBack: raftAddress === undefined || membership.fresh
+        ? undefined
+        : peers => ({
+          run: post => {
+            comeBack({ config, membership, request: registration, calls: this.#ports.calls }, peers).then(back => post({ kind: 'join-asked', ...back } as JoinAsked))
+          }
+        }),
       chance: this.#ports.chance,
       defaultPartitions: config.numPartitions,
       defaultReplicas: config.defaultReplicationFactor,

@@ -44,7 +44,8 @@ export function readJoinAnswer (value: unknown): JoinAnswer {
   if (errorCode !== ErrorCode.NONE) {
     const reason = typeof fields.errorMessage === 'string' ? fields.errorMessage.slice(0, reasonMax) : errorName(errorCode)
     // A name that is in use may be that of this very node before its disk was erased, which is given up after a while.
-    return { kind: isRetriable(errorCode) || errorCode === ErrorCode.DUPLICATE_RESOURCE ? 'later' : 'refused', reason }
+    if (errorCode === ErrorCode.DUPLICATE_RESOURCE) return { kind: 'taken', reason }
+    return { kind: isRetriable(errorCode) ? 'later' : 'refused', reason }
   }
   return {
     kind: 'registered',

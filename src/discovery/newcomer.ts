@@ -56,7 +56,7 @@ export async function askToJoin (newcomer: Newcomer, clusterId: string, members:
       reasons.push(`${at}: ${reasonOf(error, asked)}`)
       continue
     }
-    if (answer.kind === 'later') reasons.push(`${at}: ${answer.reason}`)
+    if (answer.kind === 'later' || answer.kind === 'taken') reasons.push(`${at}: ${answer.reason}`)
     else if (answer.kind === 'refused') throw new DiscoveryError(`cluster ${clusterId} does not take this broker in: ${answer.reason}`)
     // What was heard of that address was of somebody before it: to be looked at anew.
     else if (answer.clusterId !== clusterId) reasons.push(`${at}: belongs to cluster ${answer.clusterId}`)

@@ -32,8 +32,10 @@ export type JoinAnswer =
     readonly member: number
     readonly peers: readonly PeerAddress[]
   }
-  /** It may be otherwise in a while: there is no leader, or the old folder of this node is not given up yet. */
+  /** It may be otherwise in a while: there is no leader. */
   | { readonly kind: 'later', readonly reason: string }
+  /** So may this: another folder of this node has the place, and is not given up yet. */
+  | { readonly kind: 'taken', readonly reason: string }
   /** Asking again would not help. */
   | { readonly kind: 'refused', readonly reason: string }
 

@@ -152,7 +152,7 @@ t.test('what others send is looked at before it is believed', t => {
   t.same(readJoinAnswer(answer), { kind: 'registered', clusterId: 'x', nodeId: 2, member: 4, peers: answer.peers })
   const problem = (errorCode: number, errorMessage: string | null): unknown => readJoinAnswer({ ...answer, errorCode, errorMessage, nodeId: -1, member: 0, clusterId: '' })
   t.same(problem(ErrorCode.NOT_CONTROLLER, null), { kind: 'later', reason: 'NOT_CONTROLLER' })
-  t.same(problem(ErrorCode.DUPLICATE_RESOURCE, 'in use'), { kind: 'later', reason: 'in use' })
+  t.same(problem(ErrorCode.DUPLICATE_RESOURCE, 'in use'), { kind: 'taken', reason: 'in use' })
   t.same(problem(ErrorCode.UNSUPPORTED_VERSION, 'old'), { kind: 'refused', reason: 'old' })
   const request = { name: 'n', directoryId: 'd', raftHost: 'h', raftPort: 1, host: 'c', port: 2, rack: null, features: { min: 1, max: 1 } }
   t.same(readJoinRequest(request), request)

@@ -239,6 +239,7 @@ export class SimBroker {
       diskIsShared: false,
       log: simLogger(this.#world, this.number),
       transport: this.#peers.transport(life),
+      calls: new PeerCalls({ transport: this.#peers.transport(life), scheduler: this.#scheduler(life), logger: simLogger(this.#world, this.number).logger }),
       sockets: {
         open: (handle, read) => {
           const socket = handle as ServerSocket

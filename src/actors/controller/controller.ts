@@ -19,6 +19,7 @@ import type { ReplicaMessage, ReplicaOwner } from '../replica.ts'
 import { Active } from './active.ts'
 import { refusal, type ActiveRequest, type Answer } from './answers.ts'
 import type { BetweenMessage, BrokerBeat, Forward, HandOver, TakeOverAsked } from './between.ts'
+import { ComingBack, type JoinAsked } from './coming-back.ts'
 import { awaitLeaders, Creations } from './creations.ts'
 import { Departure, type DepartureStep } from './departure.ts'
 import { Forwards } from './forwards.ts'
@@ -27,7 +28,7 @@ import { clusterImage } from './image.ts'
 import { LeadersTable, type LeaderWord } from './leaders-table.ts'
 import { LocalReplicas, type RetryPlacement } from './local-replicas.ts'
 import {
-  noActor, type BrokerLeaving, type ControllerRequest, type CreateExpired, type PartitionsPlaced, type PartitionsRemoved, type PartitionsStopped, type PlacementFailed,
+  noActor, type BrokerLeaving, type BrokerRegistration, type ControllerRequest, type CreateExpired, type PartitionsPlaced, type PartitionsRemoved, type PartitionsStopped, type PlacementFailed,
   type SubscribeMetadata, type SubscribePeers
 } from './messages.ts'
 import { MetadataEntries, type Decided } from './metadata-entries.ts'
@@ -37,7 +38,7 @@ import { metadataGroupKey, type ControllerOptions } from './options.ts'
 import { OwnBroker } from './own-broker.ts'
 import { PeerList } from './peer-list.ts'
 import { Publisher } from './publisher.ts'
-import { assertFit } from './registration.ts'
+import { assertFit, memberWith } from './registration.ts'
 
 export type { ControllerOptions, Placer } from './options.ts'
 
@@ -54,7 +55,7 @@ const controllerUpkeep: ControllerUpkeep = { kind: 'controller-upkeep' }
 
 export type ControllerMessage =
   | ControllerRequest | SubscribePeers | ControllerIn | MemberStatus | LeaderElected | PartitionStarted | PartitionsPlaced | PlacementFailed | PartitionsStopped | PartitionsRemoved
-  | RetryPlacement | CreateExpired | DepartureStep | ControllerTick | ControllerUpkeep | ReplicaMessage
+  | RetryPlacement | CreateExpired | JoinAsked | DepartureStep | ControllerTick | ControllerUpkeep | ReplicaMessage
 
 export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
   readonly #options: ControllerOptions
@@ -71,6 +72,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
   readonly #departure: Departure
   readonly #peers: PeerList
   readonly #broker: OwnBroker
+  readonly #comingBack: ComingBack
   /** Whether the links reach a member; not there: they have not said. */
   readonly #links = new Map<MemberId, boolean>()
   #active: Active | undefined
@@ -99,6 +101,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     this.#departure = new Departure({ self, replica, leaders, replicas, mayLead: member => this.#mayLead(member) })
     this.#peers = new PeerList({ self, links: peers, state, known: knownPeers })
     this.#broker = new OwnBroker(options, state)
+    this.#comingBack = new ComingBack(options)
     replica.own(this)
   }
 
@@ -137,6 +140,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
       case 'partitions-removed': this.#replicas.removed(message, out); break
       case 'retry-placement': this.#replicas.retry(message as RetryPlacement, out); break
       case 'create-expired': this.#creations.expire(message.creation, out); break
+      case 'join-asked': this.#joinAsked(message); break
       case 'departure-step': this.#departure.step(out, now); break
       case 'controller-tick': this.#tick(); break
       case 'controller-upkeep': this.#upkeep(); break
@@ -282,11 +286,30 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     }
     const { member } = this.#options
     if (this.#leader === 0 || this.#leader === member) {
-      answer(refusal(request, ErrorCode.NOT_CONTROLLER, 'no active controller is known at this moment'), this.#out)
+      const reason = request.kind === 'join' ? this.#meet(request.body) : undefined
+      answer(refusal(request, reason === undefined ? ErrorCode.NOT_CONTROLLER : ErrorCode.DUPLICATE_RESOURCE, reason ?? 'no active controller is known at this moment'), this.#out)
       return
     }
     const forward = this.#forwards.add(request, answer, this.#leader, this.#out, this.#now)
     if (forward !== undefined) this.#send(this.#leader, forward)
+  }
+
+  /**
+   * A member that looks for its cluster while nobody leads: a leader can be elected only by those that find each other.
+   * @returns why it is no member any more
+   */
+  #meet ({ directoryId, name, raftHost: host, raftPort: port }: BrokerRegistration): string | undefined {
+    const member = memberWith(directoryId, this.#state)
+    if (member === undefined) return undefined
+    const nodeId = this.#state.nodeOf(member)!
+    if (this.#state.isRetired(member)) return `the data folder of ${name} was that of node ${nodeId}, which has another one now or was removed`
+    this.#peers.hear([{ member, nodeId, host, port }], this.#out, this.#now)
+    return undefined
+  }
+
+  #joinAsked (message: JoinAsked): void {
+    this.#comingBack.asked(message, this.#now)
+    this.#peers.hear(message.peers, this.#out, this.#now)
   }
 
   #readMetadata (done: (known: boolean, out: Outbox) => void): void {
@@ -425,6 +448,8 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     this.#report()
     this.#gossip.refresh(this.#out)
     this.#forwards.expire(this.#now, this.#out)
+    this.#peers.expire(this.#out, this.#now)
+    this.#comingBack.tick(this.#leader !== 0 && this.#broker.isReady, () => this.#peers.all(), this.#out, this.#now)
     this.#active?.tick(this.#out, this.#now)
   }
 

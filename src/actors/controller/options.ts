@@ -51,6 +51,8 @@ export interface ControllerOptions {
   readonly founders: readonly Founder[]
   /** Where others were reached when this broker last knew, for the time before the metadata log says so. */
   readonly knownPeers: readonly PeerAddress[]
+  /** Asks these, and whoever else may know, to join, and posts `join-asked`. Undefined: it became a member only now, so the others know where it is. */
+  readonly comeBack: ((peers: readonly PeerAddress[]) => Effect) | undefined
   readonly chance: Chance
   readonly defaultPartitions: number
   readonly defaultReplicas: number

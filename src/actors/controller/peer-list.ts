@@ -6,6 +6,9 @@ import type { PeerAddress } from '../peers/messages.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import type { MetadataState } from './metadata-state.ts'
 
+/** Longer than a broker waits before it says it again. */
+const heardMs = 20_000
+
 export interface PeerListOptions {
   readonly self: MemberId
   /** The links of all threads. */
@@ -19,6 +22,8 @@ export class PeerList {
   readonly #options: PeerListOptions
   /** Of members that the committed metadata does not know, or not yet: from the last run, and from entries that may be taken back. */
   readonly #hints = new Map<MemberId, PeerAddress>()
+  /** Where members have said themselves that they are, or the active controller has: for a while that counts more than a log that may be old. */
+  readonly #heard = new Map<MemberId, { readonly peer: PeerAddress, readonly until: number }>()
   /** What the links were told last, as text. */
   #told = ''
 
@@ -34,12 +39,26 @@ export class PeerList {
     this.#hints.set(member, { member, nodeId, host, port })
   }
 
+  /** What was said over a connection of the asker's own, before the log can say it: without it brokers that have all moved could elect nobody. */
+  hear (peers: readonly PeerAddress[], out: Outbox, now: number): void {
+    for (const peer of peers) this.#heard.set(peer.member, { peer, until: now + heardMs })
+    this.tell(out)
+  }
+
+  /** What is true is in the log by now. */
+  expire (out: Outbox, now: number): void {
+    if (this.#heard.size === 0) return
+    for (const [member, { until }] of this.#heard) if (until <= now) this.#heard.delete(member)
+    this.tell(out)
+  }
+
   /** Everybody, this broker too, by ascending member. Founders that have not registered are where they were expected. */
   all (): PeerAddress[] {
     const { state } = this.#options
     const peers = new Map<MemberId, PeerAddress>()
     for (const [member, hint] of this.#hints) if (!state.isRetired(member)) peers.set(member, hint)
     for (const { member, nodeId, raftHost: host, raftPort: port } of state.brokers.values()) peers.set(member, { member, nodeId, host, port })
+    for (const [member, { peer }] of this.#heard) if (!state.isRetired(member)) peers.set(member, peer)
     return [...peers.values()].filter(({ host }) => host !== '').toSorted((a, b) => a.member - b.member)
   }
 

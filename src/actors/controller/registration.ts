@@ -33,12 +33,13 @@ export interface RegistrationContext {
 export function decideJoin (body: BrokerRegistration, { state, isHeard }: RegistrationContext): RegistrationDecided {
   const problem = bodyProblem(body, state)
   if (problem !== undefined) return problem
+  // The folder says who it is, whatever it is called by now.
+  const member = memberWith(body.directoryId, state)
+  if (member !== undefined) return decideRegistration({ kind: 'register-broker', nodeId: state.nodeOf(member)!, member, body }, { state, isHeard })
   const nodeId = state.nodeByName(body.name) ?? state.nodeNext
   const broker = state.brokers.get(nodeId)
-  const member = memberWith(body.directoryId, nodeId, state)
-  if (broker !== undefined && broker.member === member) return registered(body, nodeId, member, broker)
   if (broker !== undefined && isHeard(broker)) return collision(body)
-  return registered(body, nodeId, member ?? state.memberNext, undefined)
+  return registered(body, nodeId, state.memberNext, undefined)
 }
 
 /** A broker that has its ids says where it is reached now. */
@@ -90,8 +91,9 @@ export function assertFit (record: MetadataRecord, body: BrokerRegistration): vo
   if (problem !== undefined) throw new TooOld(`${problem}, for good: start a program of a newer version on this data_dir`)
 }
 
-function memberWith (directoryId: string, nodeId: NodeId, state: MetadataState): MemberId | undefined {
-  for (const [member, known] of state.members) if (known.nodeId === nodeId && known.directoryId === directoryId) return member
+/** Whose data folder it is, or was. */
+export function memberWith (directoryId: string, state: MetadataState): MemberId | undefined {
+  for (const [member, known] of state.members) if (known.directoryId === directoryId) return member
   return undefined
 }
 

@@ -3,6 +3,7 @@ import { Controller } from '../../../src/actors/controller/controller.ts'
 import type { ClusterImage, MetadataChanged, MetadataReplaced, PartitionSpec, TopicImage } from '../../../src/actors/controller/messages.ts'
 import type { ControllerOptions, ControllerTiming } from '../../../src/actors/controller/options.ts'
 import type { Message } from '../../../src/base/effect.ts'
+import { ErrorCode } from '../../../src/base/error-code.ts'
 import type { ActorId, MemberId, NodeId, PartitionIndex, TopicId } from '../../../src/base/ids.ts'
 import { seededChance } from '../../../src/base/prng.ts'
 import { ActorKit, type KitOutbox } from '../../runtime/kit.ts'
@@ -46,6 +47,9 @@ export class BrokerNode {
   /** Of its partitions. */
   usedBytes = 0
   change: Parameters<typeof registration>[1]
+  /** Those that it knows of when it looks for the others, besides its peers: `discovery.endpoints`. */
+  endpoints: string[] = []
+  readonly #waiting = new Map<number, (answer: AnyMessage) => void>()
   #correlation = 1
   #actorNext = partitionsFrom
 
@@ -92,6 +96,7 @@ export class BrokerNode {
       registration: registration(this.id, this.change),
       founders: cluster.founders,
       knownPeers: cluster.founders,
+      comeBack: peers => ({ run: post => this.#askToJoin(peers.map(({ host }) => host), answer => post(answer)) }),
       chance: seededChance(cluster.seed * 10_000 + cluster.lives++),
       defaultPartitions: 1,
       defaultReplicas: 1,
@@ -125,6 +130,34 @@ export class BrokerNode {
     return correlation
   }
 
+  /** Over connections of its own to whoever is at these addresses: they need not know where this one is. */
+  #askToJoin (hosts: readonly string[], done: (answer: AnyMessage) => void): void {
+    const asked = this.cluster.nodes.filter(node => node !== this && node.up && [...this.endpoints, ...hosts].includes(node.raftHost))
+    const answers: AnyMessage[] = []
+    const hear = (answer: AnyMessage): void => {
+      answers.push(answer)
+      if (answers.length < asked.length) return
+      const joined = answers.find(({ errorCode, member }) => errorCode === ErrorCode.NONE && member === this.member)
+      const refused = answers.find(({ errorCode }) => errorCode === ErrorCode.DUPLICATE_RESOURCE)
+      this.cluster.later(() => done({ kind: 'join-asked', peers: joined?.peers ?? [], refusal: joined === undefined ? refused?.errorMessage : undefined }))
+    }
+    if (asked.length === 0) this.cluster.later(() => done({ kind: 'join-asked', peers: [], refusal: undefined }))
+    for (const node of asked) {
+      this.cluster.later(() => {
+        if (!node.up) return hear({ kind: 'joined', errorCode: ErrorCode.NOT_CONTROLLER })
+        node.#waiting.set(node.#correlation, hear)
+        node.ask({ kind: 'join', body: registration(this.id, this.change) })
+      })
+    }
+  }
+
+  /** Its links lead to where that one is. */
+  reaches ({ member, raftHost }: BrokerNode): boolean {
+    return this.peers.some(peer => peer.member === member && peer.host === raftHost)
+  }
+
+  get raftHost (): string { return registration(this.id, this.change).raftHost }
+
   answer (correlation: number): AnyMessage | undefined {
     return this.answers.find(answer => answer.correlation === correlation)
   }
@@ -148,7 +181,10 @@ export class BrokerNode {
       case edgeId: this.#show(message); break
       case linksId: this.#link(message); break
       case groupsId: this.forgotten.push(message.name); break
-      case clientId: this.answers.push(message); break
+      case clientId:
+        this.answers.push(message)
+        this.#waiting.get(message.correlation)?.(message)
+        break
       default: this.#tellPartition(to, message)
     }
   }

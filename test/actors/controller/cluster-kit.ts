@@ -122,7 +122,7 @@ export class Cluster {
     if (leader === undefined || !this.replicates) return
     const { voters, learners } = this.metadata
     for (const node of this.nodes) {
-      if (node === leader || !node.up || !(voters.includes(node.member) || learners.includes(node.member))) continue
+      if (node === leader || !node.up || !leader.reaches(node) || !(voters.includes(node.member) || learners.includes(node.member))) continue
       if (node.replica.leader !== leader.member) {
         node.replica.leader = leader.member
         node.replica.term = leader.replica.term
@@ -154,7 +154,7 @@ export class Cluster {
 
   carry (from: BrokerNode, to: MemberId, body: AnyMessage): void {
     const target = this.byMember(to)
-    const known = from.peers.some(({ member }) => member === to)
+    const known = target !== undefined && from.reaches(target)
     // As on the wire, and at another moment.
     const copy = decode<AnyMessage>(encode(body))
     if (target === undefined || !known || !from.up || !this.carries(from, target, copy)) return

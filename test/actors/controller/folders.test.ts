@@ -73,3 +73,46 @@ for (const change of [{}, { directoryId: 'new' }]) {
     t.equal(brokerOf(cluster, 3).fenced, true, 'what it said in its earlier life is over')
   })
 }
+
+t.test('a broker that comes back at another address is found there, and follows again', async t => {
+  const cluster = Cluster.ready()
+  cluster.stop(3)
+  cluster.advance(2000)
+  cluster.node(3).change = { raftHost: 'raft-elsewhere' }
+  cluster.restart(3)
+  cluster.advance(500)
+  t.equal(cluster.node(3).replica.leader, 0, 'nobody speaks to it where it is now')
+  cluster.advance(3000)
+  t.equal(cluster.node(3).replica.leader, 1)
+  t.match(brokerOf(cluster, 3), { raftHost: 'raft-elsewhere', fenced: false })
+  t.equal(cluster.node(3).image!.controller, 1)
+  cluster.elect(3)
+  cluster.advance(2000)
+  t.match(status(cluster), { leader: 3 }, 'it leads too')
+})
+
+t.test('brokers that have all moved find each other before anybody leads', async t => {
+  const cluster = Cluster.ready()
+  for (const id of [1, 2, 3]) cluster.stop(id)
+  const moved = (id: number): string => `raft-elsewhere-${id}`
+  for (const id of [1, 2, 3]) {
+    cluster.node(id).change = { raftHost: moved(id) }
+    cluster.node(id).endpoints = [1, 2, 3].map(moved)
+    cluster.restart(id)
+  }
+  cluster.advance(3000)
+  for (const one of cluster.nodes) for (const other of cluster.nodes) if (one !== other) t.ok(one.reaches(other), `${one.id} reaches ${other.id}`)
+  cluster.elect(2)
+  cluster.advance(3000)
+  t.same(cluster.node(3).image!.brokers.map(({ raftHost, fenced }) => [raftHost, fenced]), [1, 2, 3].map(id => [moved(id), false]))
+  cluster.advance(25_000)
+  for (const node of cluster.nodes) t.same(node.peers.map(({ host }) => host), [1, 2, 3].filter(id => id !== node.id).map(moved), 'what was heard is in the log by now')
+})
+
+t.test('a folder is known by itself and not by its name: one that was renamed is no new broker', async t => {
+  const cluster = Cluster.ready()
+  t.match(join(cluster, 4), { nodeId: 4, member: 4 })
+  t.match(join(cluster, 4, { name: 'renamed' }), { errorCode: 0, nodeId: 4, member: 4 })
+  t.match(join(cluster, 4, { name: 'broker-2' }), { errorCode: ErrorCode.DUPLICATE_RESOURCE, errorMessage: /belongs to node 2/ })
+  t.same(cluster.node(1).image!.brokers.map(({ nodeId, name }) => [nodeId, name]).at(-1), [4, 'renamed'])
+})
