@@ -81,3 +81,14 @@ t.test('a broker that comes back on another raft port is found, and so are all t
   await brokers.live()
   t.pass('they lead and follow')
 })
+
+t.test('a folder that was not mounted for a while takes its place again', async t => {
+  const brokers = await Brokers.three(t)
+  await brokers.stop(2)
+  await brokers.start(2, 'not-mounted')
+  await brokers.live()
+  await brokers.stop(2)
+  await brokers.start(2)
+  await brokers.live()
+  t.pass('it is no zombie')
+})

@@ -269,7 +269,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     const { replica, timing } = this.#options
     if (!this.#isClustered) return replica.role === 'leader' && replica.established
     if (this.#broker.isReady && !this.#broker.isFenced) return true
-    return this.#now - this.#startedAt >= timing.patienceMs && this.#broker.isMember
+    return this.#now - this.#startedAt >= timing.patienceMs && this.#broker.isMember && !this.#comingBack.isRefused
   }
 
   // ---- requests

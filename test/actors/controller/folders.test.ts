@@ -2,7 +2,7 @@
 import t from 'tap'
 import { ErrorCode } from '../../../src/base/error-code.ts'
 import type { TopicId } from '../../../src/base/ids.ts'
-import { Cluster, type AnyMessage } from './cluster-kit.ts'
+import { Cluster, type AnyMessage, type BrokerNode } from './cluster-kit.ts'
 import { registration } from './records.ts'
 
 // A busy machine is no failure.
@@ -108,6 +108,44 @@ t.test('brokers that have all moved find each other before anybody leads', async
   cluster.advance(25_000)
   for (const node of cluster.nodes) t.same(node.peers.map(({ host }) => host), [1, 2, 3].filter(id => id !== node.id).map(moved), 'what was heard is in the log by now')
 })
+
+/** The disk of broker 3 was not mounted: it began with an empty folder, which is in its place now. The right one is started again. */
+function withEarlierFolder (): { cluster: Cluster, earlier: BrokerNode, later: BrokerNode } {
+  const cluster = Cluster.ready()
+  const earlier = cluster.node(3)
+  cluster.stop(3)
+  cluster.advance(7000)
+  join(cluster, 3, { directoryId: 'empty' })
+  const later = cluster.add(3, 3, 4, { directoryId: 'empty' })
+  cluster.advance(5000)
+  earlier.change = { raftHost: 'raft-3-again' }
+  cluster.nodes.unshift(earlier)
+  return { cluster, earlier, later }
+}
+
+t.test('an earlier folder gets its place back when the one that replaced it is gone', async t => {
+  const { cluster, earlier, later } = withEarlierFolder()
+  t.match(brokerOf(cluster, 3), { member: 4, fenced: false })
+  cluster.nodes.splice(cluster.nodes.indexOf(later), 1)
+  cluster.restart(3)
+  cluster.advance(15_000)
+  t.match(brokerOf(cluster, 3), { member: 3, fenced: false })
+  t.equal(earlier.replica.leader, 1)
+  t.ok(earlier.image !== undefined, 'it takes clients')
+  t.ok(cluster.metadata.voters.includes(earlier.member), 'and votes')
+})
+
+for (const leads of [true, false]) {
+  t.test(`a folder that another one has replaced serves nobody with what it knew${leads ? '' : ', also while nobody leads'}`, async t => {
+    const { cluster, earlier } = withEarlierFolder()
+    if (!leads) cluster.depose()
+    cluster.restart(3)
+    cluster.advance(25_000)
+    t.equal(brokerOf(cluster, 3).member, 4)
+    t.equal(earlier.image, undefined)
+    t.ok(earlier.notes.includes('the cluster does not take this broker back: it serves nobody until it does'))
+  })
+}
 
 t.test('a folder is known by itself and not by its name: one that was renamed is no new broker', async t => {
   const cluster = Cluster.ready()
