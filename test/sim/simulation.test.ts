@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { failureLines, outcomeLine } from './report.ts'
 import { runSeed, type SeedResult } from './run-seed.ts'
 import { readSeeds } from './seed-list.ts'
+import { operationsMin } from './simulation.ts'
 
 // A busy machine is no failure.
 t.setTimeout(400_000)
@@ -12,7 +13,6 @@ const fixedSeeds = 150
 /** Other ones each time. */
 const freshSeeds = Number(process.env.SIM_FRESH_SEEDS ?? 50)
 const virtualMsMin = 60_000
-const operationsMin = 500
 const faultsMin = 5
 const faultKindsMin = 3
 

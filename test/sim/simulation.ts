@@ -48,6 +48,8 @@ const recoveryMsMax = 15_000
 /** Longest time for what is under way to be answered or given up, and for the last reading. */
 const endMs = 60_000
 const deliveryMs = 15_000
+/** What clients ask in a run at least. */
+export const operationsMin = 500
 
 export class Simulation {
   readonly world: World
@@ -108,6 +110,8 @@ export class Simulation {
     world.run(faultsEndMs + recoveryMsMax, () => parts.every(({ takesWrites }) => takesWrites()))
     for (const { takesWrites, name } of parts) if (!takesWrites()) world.violate('Liveness', `${name}: a partition takes no writes ${recoveryMsMax} ms after the last fault`)
     world.run(faultsEndMs + shape.healMs)
+    // Where faults kept the clients from asking much, they ask on for a while.
+    world.run(world.nowMs + endMs, () => this.#ledger.operations >= operationsMin)
     for (const { stop } of parts) stop()
     const lastMs = world.nowMs + endMs
     world.run(lastMs, () => parts.every(({ idle }) => idle()))
