@@ -5,6 +5,7 @@ import { Mailbox } from '../runtime/mailbox.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import type { FetchSession } from './fetch-session.ts'
+import { SentAway } from './sent-away.ts'
 
 /** Requests of one client that may be under way; above it the client's socket is not read. A power of two. */
 const exchangesMax = 128
@@ -34,6 +35,7 @@ export class Session implements ConnectionOwner {
   #fetches = 0
   #largeAnswer = false
   fetchSession: FetchSession | undefined
+  readonly sentAway = new SentAway()
   clientId: string | null = null
   /** The client has said on this connection what software it is, and can be told of new leaders in tagged fields. */
   takesHints = false

@@ -51,7 +51,8 @@ export class Reads {
     // a successor, has nothing for it instead.
     const beyond = readable && offset > log.logEndOffset && confirmed
     const outside = offset < log.logStartOffset || beyond
-    if (errorCode === ErrorCode.NONE && diverging === null && outside) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
+    // A follower may have removed what others still have. Whether it is gone is the leader's to say: some clients would begin anew at once.
+    if (errorCode === ErrorCode.NONE && diverging === null && outside) errorCode = readable ? ErrorCode.OFFSET_OUT_OF_RANGE : ErrorCode.NOT_LEADER_OR_FOLLOWER
     // Above the high watermark nothing is shown, also while a new leader does not know yet how far that is.
     const readsOn = errorCode === ErrorCode.NONE && diverging === null && offset < highWatermark
     const plan = readsOn ? log.read(offset as Offset, bytesMax, highWatermark) ?? null : null

@@ -210,8 +210,11 @@ class FetchRequest implements Asker, TimeWaiter, Work {
 
   #readReplica ({ topic, topicId, index }: FetchTarget): NodeId {
     const { metadata } = this.#network
-    const partition = metadata.find(topic, topicId)?.partitions[index]
-    return partition === undefined ? noNode : preferredReplica(partition, this.#rack, index, metadata)
+    const image = metadata.find(topic, topicId)
+    const partition = image?.partitions[index]
+    const nodeId = partition === undefined ? noNode : preferredReplica(partition, this.#rack, index, metadata)
+    const { session, startedAt } = this.#exchange
+    return nodeId === noNode || session.sentAway.sends(`${image!.id}/${index}`, startedAt) ? nodeId : noNode
   }
 
   /** Bytes lent out of a partition's memory are valid only now. They are copied as far as the answer has room for them: the file has them too. */

@@ -8,7 +8,7 @@ import type { MetadataCache } from '../metadata-cache.ts'
  * where this broker does not lead, or stands in that rack itself: the client stays.
  *
  * A follower may drop behind right after: it then answers with less, never with anything wrong, and clients ask the leader again
- * after a while.
+ * after a while. Whose offset it has removed already it sends back, see `net/sent-away.ts`.
  *
  * @param spread  any number of the partition's own: replicas that serve as well as each other share the partitions
  */

@@ -33,6 +33,14 @@ t.test('a follower that is behind its reader has nothing for it, and does not sa
   t.match(follower.answers, [{ errorCode: ErrorCode.NONE, diverging: null, plan: null }])
 })
 
+t.test('what a follower has removed its leader may still have: it does not say that it is gone', async t => {
+  for (const [role, errorCode] of [[{}, ErrorCode.OFFSET_OUT_OF_RANGE], [{ readable: false, role: 'follower' }, ErrorCode.NOT_LEADER_OR_FOLLOWER]] as const) {
+    const { reads, answers, out } = kit(role)
+    reads.answerFetch(fetch({ offset: 9 }), out)
+    t.match(answers, [{ errorCode, plan: null }])
+  }
+})
+
 t.test('a follower says that the log was cut where a later term shows it, as a leader does', async t => {
   for (const role of [{}, { readable: false, role: 'follower' }]) {
     const { reads, answers, out } = kit(role)

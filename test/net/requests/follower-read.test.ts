@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { ErrorCode } from '../../../src/base/error-code.ts'
 import { fetch } from '../../../src/protocol/apis/fetch.ts'
 import type { ResponseToRead } from '../../../src/protocol/api.ts'
+import { SentAway } from '../../../src/net/sent-away.ts'
 import type { RawClient } from '../../broker/raw-client.ts'
 import { type AnyMessage, brokerImage, clusterImage, fetched, NetworkKit, partitionId, partitionImage, topic, topicId } from '../network-kit.ts'
 
@@ -48,7 +49,25 @@ t.test('the leader sends a client to a replica of its rack that is in sync', asy
   const sent = await read(client, 'b', { maxWaitMs: 60_000, minBytes: 1000 })
   t.match(sent, { errorCode: 0, preferredReadReplica: 2, highWatermark: 1, records: new Uint8Array(0) }, 'at once, and without records')
   t.match(await read(client, 'b', { index: 1 }), { preferredReadReplica: 3 }, 'not the one that is behind')
-  for (const version of [11, 13, 18]) t.equal((await read(client, 'b', { version })).preferredReadReplica, 2, `version ${version}`)
+  for (const version of [11, 13, 18]) t.equal((await read(await kit.connect(t), 'b', { version })).preferredReadReplica, 2, `version ${version}`)
+})
+
+t.test('a client that is back soon could not read there: it reads here', async t => {
+  const { kit } = await openKit(t, true)
+  const client = await kit.connect(t)
+  for (const [index, replica] of [[0, 2], [1, 3]] as const) {
+    t.match(await read(client, 'b', { index }), { preferredReadReplica: replica, records: new Uint8Array(0) })
+    for (const version of [12, 13]) t.match(await read(client, 'b', { index, version }), { preferredReadReplica: -1, records: Buffer.from(memory) })
+  }
+  t.match(await read(await kit.connect(t), 'b'), { preferredReadReplica: 2 }, 'another client is not concerned')
+})
+
+t.test('after a minute it is sent again', async t => {
+  const sentAway = new SentAway()
+  const sent = (partition: number, now: number): boolean => sentAway.sends(`t/${partition}`, now)
+  t.same([sent(0, 1000), sent(0, 1001), sent(1, 2000), sent(0, 60_999), sent(0, 61_000), sent(0, 62_000), sent(1, 62_000)], [true, false, true, false, true, false, true])
+  for (let partition = 2; partition < 10_001; partition++) sent(partition, 70_000)
+  t.same([sent(1, 70_000), sent(0, 70_000)], [false, true], 'the one sent longest ago has been forgotten')
 })
 
 t.test('otherwise it reads here', async t => {
@@ -79,13 +98,14 @@ t.test('partitions are told whether a follower may answer', async t => {
   t.strictSame([...asked, ...askedStrictly].map(({ replicaOk }) => replicaOk), [true, false, false, false])
 })
 
-t.test('in a session it is said again with every answer, and what the client has is remembered', async t => {
+t.test('in a session it is said once, and what the client has is remembered', async t => {
   const { kit, asked } = await openKit(t, true)
   const client = await kit.connect(t)
   const topics = [{ topicId, partitions: [{ index: 0, fetchOffset: 0, lastFetchedEpoch: 4, partitionMaxBytes: 1000 }] }]
-  const { sessionId } = await client.call(fetch, 13, { maxWaitMs: 0, minBytes: 1, rackId: 'b', sessionId: 0, sessionEpoch: 0, topics })
+  const { sessionId, topics: sent } = await client.call(fetch, 13, { maxWaitMs: 0, minBytes: 1, rackId: 'b', sessionId: 0, sessionEpoch: 0, topics })
   const again = await client.call(fetch, 13, { maxWaitMs: 0, minBytes: 1, rackId: 'b', sessionId, sessionEpoch: 1, topics: [] })
-  t.match(again.topics, [{ partitions: [{ preferredReadReplica: 2 }] }])
+  t.match(sent, [{ partitions: [{ preferredReadReplica: 2 }] }])
+  t.match(again.topics, [{ partitions: [{ preferredReadReplica: -1, records: Buffer.from(memory) }] }])
   await client.call(fetch, 13, { maxWaitMs: 0, minBytes: 1, rackId: 'b', sessionId, sessionEpoch: 2, topics: [{ topicId, partitions: [{ ...topics[0]!.partitions[0]!, lastFetchedEpoch: 6 }] }] })
   t.strictSame(asked.map(({ lastFetchedEpoch }) => lastFetchedEpoch), [4, 4, 6])
 })
