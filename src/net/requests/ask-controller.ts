@@ -4,6 +4,7 @@ import type { Reply, Undeliverable } from '../../runtime/actor.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Network } from '../network.ts'
 import type { Question } from '../questions.ts'
+import { askForClient } from './ask-one.ts'
 
 const timeoutMsMax = 120_000
 /** The controller answers by the client's deadline; past this much more it is gone. */
@@ -24,12 +25,8 @@ export function askController<R extends Reply, Response> (
   exchange: Exchange, network: Network, question: Question, deadlineMs: number,
   failed: (errorCode: number, errorMessage: string) => Response, succeeded: (reply: R) => Response
 ): void {
-  const asker = {
-    answered: (_part: number, reply: Reply): void => {
-      exchange.answer(reply.kind === 'undeliverable' ? failed(...refusal(reply as Undeliverable)) : succeeded(reply as R))
-    }
-  }
-  network.ask(asker, 0, network.controller, question, 0, deadlineMs)
+  askForClient(exchange, network, network.controller, question, deadlineMs, reply =>
+    reply.kind === 'undeliverable' ? failed(...refusal(reply as Undeliverable)) : succeeded(reply as R))
 }
 
 function refusal ({ reason }: Undeliverable): [errorCode: number, errorMessage: string] {

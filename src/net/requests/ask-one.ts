@@ -16,10 +16,21 @@ export function askOne<R extends Reply, Response> (
   exchange: Exchange, network: Network, target: ActorId, question: Question, deadlineMs: number,
   failed: (errorCode: number) => Response, succeeded: (reply: R) => Response
 ): void {
+  askForClient(exchange, network, target, question, deadlineMs, reply =>
+    reply.kind === 'undeliverable' ? failed(undeliverableCode(reply as Undeliverable)) : succeeded(reply as R))
+}
+
+/** As {@link askOne}, with one way to make the response. A client that leaves takes its question with it: others need the place, and a join may wait for minutes. */
+export function askForClient (
+  exchange: Exchange, network: Network, target: ActorId, question: Question, deadlineMs: number, respond: (reply: Reply) => unknown
+): void {
+  let correlation = 0
+  exchange.work = { abandoned: () => network.forget(correlation), release: () => {} }
   const asker = {
     answered: (_part: number, reply: Reply): void => {
-      exchange.answer(reply.kind === 'undeliverable' ? failed(undeliverableCode(reply as Undeliverable)) : succeeded(reply as R))
+      exchange.work = undefined
+      exchange.answer(respond(reply))
     }
   }
-  network.ask(asker, 0, target, question, 0, deadlineMs)
+  correlation = network.ask(asker, 0, target, question, 0, deadlineMs)
 }

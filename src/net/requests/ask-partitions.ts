@@ -46,6 +46,8 @@ export function askPartitions<Asked extends { readonly index: number }, Answer e
       settle()
     }
   }
+  const correlations: number[] = []
+  exchange.work = { abandoned: () => { for (const correlation of correlations) network.forget(correlation) }, release: () => {} }
   for (const { name, partitions } of asked) {
     const image = network.metadata.byName(name)
     for (const one of partitions) {
@@ -56,7 +58,7 @@ export function askPartitions<Asked extends { readonly index: number }, Answer e
       else if (target.actor === noActor) answer.errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER
       else {
         open++
-        network.ask(asker, part, target.actor, questions.question(one), 0, deadlineMs)
+        correlations.push(network.ask(asker, part, target.actor, questions.question(one), 0, deadlineMs))
       }
     }
   }
