@@ -17,7 +17,8 @@ export function handleListOffsets (exchange: Exchange, { topics }: RequestOf<typ
     unanswered: ({ index }) => ({ index, errorCode: ErrorCode.NONE as number, timestamp: -1, offset: -1, leaderEpoch: -1 }),
     answered: (reply, answer, done) => {
       const { errorCode, offset, leaderEpoch, plan } = reply as ListedOffset
-      answer.errorCode = errorCode
+      // Clients of earlier versions do not know the error, and would give up. Both mean: ask again.
+      answer.errorCode = errorCode === ErrorCode.OFFSET_NOT_AVAILABLE && exchange.version < 5 ? ErrorCode.LEADER_NOT_AVAILABLE : errorCode
       answer.leaderEpoch = leaderEpoch
       answer.offset = offset
       if (plan === null) return done()
