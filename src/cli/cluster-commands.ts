@@ -77,7 +77,7 @@ export async function movePartition ({ cluster }: Session, flags: ClusterFlags, 
   const { replicas: from } = findPlace(await presentPlaces(admin), topic, partition)
   const moves = from.join() === replicas.join() ? [] : [{ topic, partition, from, replicas }]
   announce(moves, flags, moves.length === 0 ? `${topic}/${partition} is on ${replicas.join(' ')} already` : `${topic}/${partition} moves`)
-  if (flags.dryRun !== true) await carryOut(admin, moves, cluster.timeoutMs, flags)
+  if (flags.dryRun !== true) await carryOut(admin, moves, cluster.timeoutMs, flags, true)
 }
 
 /** Makes a replica the preferred leader, so that the balancing of leaders lets it lead on, and has it elected. */
@@ -139,9 +139,9 @@ function say ({ json }: ClusterFlags, text: string): void {
   else console.log(text)
 }
 
-async function carryOut (admin: ClusterAdmin, moves: readonly Move[], timeoutMs: number, flags: ClusterFlags): Promise<void> {
+async function carryOut (admin: ClusterAdmin, moves: readonly Move[], timeoutMs: number, flags: ClusterFlags, resizes = false): Promise<void> {
   if (moves.length === 0) return
-  await admin.reassign(moves)
+  await admin.reassign(moves, resizes)
   if (flags.wait !== true) return say(flags, 'they are on their way; see ringmq cluster status')
   const wanted = new Set(moves.map(labelOf))
   await waitUntilNone(async () => (await admin.moving()).filter(moving => wanted.has(labelOf(moving))).length, { ...flags, timeoutMs }, moves.length)

@@ -71,12 +71,16 @@ export class ClusterAdmin {
     })))
   }
 
-  /** Asks for these replicas, or with null for those of before. @throws BrokerError  for the first partition that is refused; others may be on their way */
-  async reassign (moves: ReadonlyArray<InTopic & { readonly replicas: readonly number[] | null }>): Promise<void> {
+  /**
+   * Asks for these replicas, or with null for those of before.
+   * @param resizes  a partition may get more or fewer replicas than it has; else one that began to move a moment ago is refused
+   * @throws BrokerError  for the first partition that is refused; others may be on their way
+   */
+  async reassign (moves: ReadonlyArray<InTopic & { readonly replicas: readonly number[] | null }>, resizes = false): Promise<void> {
     for (let at = 0; at < moves.length; at += movesAtOnce) {
       const topics = [...Map.groupBy(moves.slice(at, at + movesAtOnce), ({ topic }) => topic)]
         .map(([name, partitions]) => ({ name, partitions: partitions.map(({ partition, replicas }) => ({ index: partition, replicas })) }))
-      const answer = await this.#ask(alterPartitionReassignments, 0, { timeoutMs: this.#cluster.timeoutMs, topics })
+      const answer = await this.#ask(alterPartitionReassignments, 1, { timeoutMs: this.#cluster.timeoutMs, allowReplicationFactorChange: resizes, topics })
       refuse(answer.topics, new Set())
     }
   }
