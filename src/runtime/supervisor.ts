@@ -66,6 +66,8 @@ interface Placed {
   /** Where it is was said, not chosen: it is no measure of how the others are spread. */
   readonly given: boolean
   thread: ThreadIndex
+  /** It is to end, and did not in time: until it has, nothing else may be started in its place. */
+  ending: boolean
 }
 
 /** The place of a thread, filled by one worker after the other. */
@@ -125,31 +127,31 @@ export class Supervisor implements Placer {
   async place (name: string, spec: ActorSpec, thread?: ThreadIndex): Promise<ActorId> {
     const id = this.#names.idOf(name)
     await this.#inTurn(id, async () => {
-      if (this.#placed.has(id)) return
-      const placed = { id, spec, given: thread !== undefined, thread: thread ?? this.#leastLoaded() }
+      const former = this.#placed.get(id)
+      if (former?.ending === false) return
+      if (former !== undefined) await this.#endActor(former)
+      const placed = { id, spec, given: thread !== undefined, thread: thread ?? this.#leastLoaded(), ending: false }
       if (this.#slots[placed.thread]?.givenUp !== false) throw new ThreadGone(`thread ${placed.thread} stays down`)
       this.#placed.set(id, placed)
       try {
         await this.#startActor(placed)
       } catch (error) {
-        this.#placed.delete(id)
         // It may still be starting.
-        await this.#call(placed.thread, this.#options.callMs * 2, control => control.stop(id)).catch(() => {})
+        await this.#endActor(placed).catch(() => {})
         throw error
       }
     })
     return id
   }
 
+  /** @throws CallExpired  it has not ended yet; asking again waits for the same end */
   async remove (name: string): Promise<void> {
     const id = this.#names.find(name)
     if (id === undefined) return
     await this.#inTurn(id, async () => {
       const placed = this.#placed.get(id)
       if (placed === undefined) return
-      this.#placed.delete(id)
-      await this.#call(placed.thread, this.#options.callMs * 2, control => control.stop(id)).catch(ignoreGone)
-      this.placement.set(id, placed.thread, ActorState.dead)
+      await this.#endActor(placed)
       this.#names.retire(name)
     })
   }
@@ -159,7 +161,7 @@ export class Supervisor implements Placer {
     if (id === undefined) return
     await this.#inTurn(id, async () => {
       const placed = this.#placed.get(id)
-      if (placed === undefined || placed.thread === to || !this.#slots[to]!.running) return
+      if (placed === undefined || placed.ending || placed.thread === to || !this.#slots[to]!.running) return
       await this.#moveActor(placed, to)
     })
   }
@@ -260,7 +262,7 @@ export class Supervisor implements Placer {
   async #startEdge ({ index }: Slot): Promise<void> {
     const spec = this.#options.edge
     if (spec === undefined) return
-    const placed: Placed = { id: index as number as ActorId, spec, given: true, thread: index }
+    const placed: Placed = { id: index as number as ActorId, spec, given: true, thread: index, ending: false }
     this.#placed.set(placed.id, placed)
     await this.#call(index, this.#options.startMs, control => control.start(placed.id, spec))
   }
@@ -285,7 +287,7 @@ export class Supervisor implements Placer {
   #lose (slot: Slot): void {
     slot.running = false
     for (const placed of this.#placed.values()) {
-      if (placed.thread === slot.index) this.placement.set(placed.id, slot.index, slot.givenUp ? ActorState.dead : ActorState.restarting)
+      if (placed.thread === slot.index) this.placement.set(placed.id, slot.index, slot.givenUp || placed.ending ? ActorState.dead : ActorState.restarting)
     }
     if (this.#closing) return
     for (const other of this.#slots) {
@@ -330,11 +332,11 @@ export class Supervisor implements Placer {
     if (slot.thread !== thread) return
     // From here on, who places an actor here starts it too.
     this.#becomeRunning(slot)
-    const actors = [...this.#placed.values()].filter(placed => placed.thread === slot.index && placed.id >= this.#options.threads)
+    const actors = [...this.#placed.values()].filter(placed => placed.thread === slot.index && !placed.ending && placed.id >= this.#options.threads)
     this.#onEvent({ kind: 'thread-replaced', thread: slot.index, attempt: slot.attempt, actors: actors.length })
     for (const placed of actors) {
       this.#inTurn(placed.id, async () => {
-        if (this.#placed.get(placed.id) === placed && placed.thread === slot.index && slot.thread === thread) await this.#startActor(placed)
+        if (this.#placed.get(placed.id) === placed && !placed.ending && placed.thread === slot.index && slot.thread === thread) await this.#startActor(placed)
       }).catch(error => this.#onEvent({ kind: 'actor-lost', actor: placed.id, error }))
     }
   }
@@ -345,6 +347,15 @@ export class Supervisor implements Placer {
   async #startActor ({ id, spec, thread }: Placed): Promise<void> {
     if (!this.#slots[thread]!.running) return
     await this.#call(thread, this.#options.startMs, control => control.start(id, spec)).catch(ignoreGone)
+  }
+
+  /** Ends an actor on its thread. It is forgotten only when it has ended, or its thread has: while it opens or closes files, no other may. */
+  async #endActor (placed: Placed): Promise<void> {
+    const { id, thread } = placed
+    placed.ending = true
+    await this.#call(thread, this.#options.callMs * 2, control => control.stop(id)).catch(ignoreGone)
+    this.#placed.delete(id)
+    this.placement.set(id, thread, ActorState.dead)
   }
 
   /**

@@ -223,6 +223,8 @@ class Sink implements Actor {
   }
 }
 
+export interface SlowSpec extends ActorSpec { readonly type: 'slow', readonly closeMs: number, readonly opened: number, readonly closed: number }
+
 export const program: Program<Init> = {
   codecs: [dataCodec],
   open: async ({ init }) => {
@@ -234,7 +236,15 @@ export const program: Program<Init> = {
         flood: async (spec: FloodSpec, context) => new Flood(spec, board, context),
         poke: async ({ target, message }: PokeSpec) => ({ started: out => out.tell(target, message), receive: () => {} }),
         stream: async (spec: StreamSpec) => new Stream(spec, board),
-        sink: async (spec: SinkSpec) => new Sink(spec, board)
+        sink: async (spec: SinkSpec) => new Sink(spec, board),
+        slow: async ({ closeMs, opened, closed }: SlowSpec) => {
+          post(board, opened)
+          const close = async (): Promise<void> => {
+            await new Promise(resolve => setTimeout(resolve, closeMs))
+            post(board, closed)
+          }
+          return { receive: () => {}, close }
+        }
       }
     }
   }

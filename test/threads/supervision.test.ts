@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { ActorId, ThreadIndex } from '../../src/base/ids.ts'
 import type { RuntimeEvent } from '../../src/runtime/runtime-event.ts'
 import { Supervisor, type SupervisorOptions } from '../../src/runtime/supervisor.ts'
-import { reached, type FloodSpec, type PokeSpec } from './program.ts'
+import { reached, type FloodSpec, type PokeSpec, type SlowSpec } from './program.ts'
 
 const thread = (n: number): ThreadIndex => n as ThreadIndex
 
@@ -124,6 +124,38 @@ t.test('an unknown actor type is the fault of whoever places it', async t => {
   const { supervisor } = await start(t)
   await t.rejects(supervisor.place('x', { type: 'no-such-type' }), { message: /unknown actor type/ })
   t.equal(await supervisor.place('y', { type: 'echo' }) > 1, true)
+})
+
+t.test('an actor that does not end in time is not forgotten: nothing starts in its place before', async t => {
+  const { supervisor, board } = await start(t, { callMs: 100 })
+  const [opened, closed] = [0, 1]
+  const spec: SlowSpec = { type: 'slow', closeMs: 1500, opened, closed }
+  await supervisor.place('slow', spec, thread(0))
+  await t.rejects(supervisor.remove('slow'), { name: 'CallExpired' })
+  await t.rejects(supervisor.remove('slow'), { name: 'CallExpired' }, 'it has not ended the second time either')
+  await t.rejects(supervisor.place('slow', spec, thread(1)), { name: 'CallExpired' })
+  await supervisor.move('slow', thread(1))
+  t.same([board[opened], board[closed]], [1, 0])
+  await reached(board, closed, 1)
+  await supervisor.place('slow', spec, thread(1))
+  t.same([board[opened], board[closed], supervisor.threadOf('slow')], [2, 1, 1])
+  await t.rejects(supervisor.remove('slow'), { name: 'CallExpired' })
+  await reached(board, closed, 2)
+  await supervisor.remove('slow')
+  t.equal(supervisor.threadOf('slow'), undefined)
+})
+
+t.test('an actor that was to end does not come back with its thread', async t => {
+  const { supervisor, board, heard } = await start(t, { callMs: 100 })
+  await supervisor.place('slow', { type: 'slow', closeMs: 60_000, opened: 0, closed: 1 } satisfies SlowSpec as never, thread(1))
+  await t.rejects(supervisor.remove('slow'), { name: 'CallExpired' })
+  const far = await supervisor.place('far', { type: 'echo' }, thread(1))
+  const replaced = once(heard, 'thread-replaced')
+  await supervisor.place('poke', { type: 'poke', target: far, message: { kind: 'exit' } } satisfies PokeSpec as never, thread(0))
+  t.match(await replaced, [{ actors: 1 }])
+  await supervisor.remove('slow')
+  t.equal(supervisor.threadOf('slow'), undefined)
+  t.equal(board[0], 1)
 })
 
 t.test('new actors go to the thread with the fewest', async t => {
