@@ -155,7 +155,7 @@ class SocketConnection implements FrameConnection {
     if (this.#ending || this.#socket.destroyed) return
     this.#ending = true
     this.#reason ??= reason
-    this.#cutter.close()
+    // The cutter keeps its memory until the close: the socket's next read goes there.
     this.#socket.end()
     this.#socket.destroySoon()
     const linger = setTimeout(() => this.#socket.destroy(), lingerMs).unref()

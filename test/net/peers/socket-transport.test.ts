@@ -67,6 +67,16 @@ t.test('frames both ways, in pieces of one write', async t => {
   t.equal(transport.lentBytes, 0)
 })
 
+t.test('memory that the socket may still read into is given back when the connection is gone, not before', async t => {
+  const { near, far, transport } = await pair(t)
+  near.connection.write([frame(3_000_000, 1).subarray(0, 1_000_000)])
+  await until(() => transport.lentBytes > 0)
+  far.connection.end('enough')
+  t.ok(transport.lentBytes > 0)
+  await until(() => near.end !== undefined && far.end !== undefined)
+  t.equal(transport.lentBytes, 0)
+})
+
 t.test('what the kernel has not taken is told of later, once for each write, in order', async t => {
   const { near, far } = await pair(t)
   const untaken: Buffer[] = []
