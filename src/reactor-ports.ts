@@ -51,7 +51,10 @@ export interface ReactorPorts {
 export function nodePorts ({ init, thread, threads }: ThreadContext<ReactorInit>): ReactorPorts {
   const { config } = init
   const log = openLog(init.logger, { node: config.nodeId, thread }, false)
-  const transport = new SocketTransport({ assemblyBytesMax: Math.floor(peerAssemblyBytes / threads) })
+  const transport = new SocketTransport({
+    assemblyBytesMax: Math.floor(peerAssemblyBytes / threads),
+    onAcceptError: error => log.logger.warn({ reason: error.message }, 'another broker\'s connection could not be accepted')
+  })
   let last = performance.eventLoopUtilization()
   return {
     clock: nodeScheduler.clock,

@@ -234,7 +234,13 @@ class Reactor {
       if (this.#draining) throw new Error('the broker stops before it listens')
       await this.#ports.sleep(listenPollMs)
     }
-    const listener = await this.#ports.listen({ host, port, reusePort, accept: (handle, remote) => this.#network!.accept(handle, remote) })
+    const listener = await this.#ports.listen({
+      host,
+      port,
+      reusePort,
+      accept: (handle, remote) => this.#network!.accept(handle, remote),
+      onError: error => this.#logger.warn({ reason: error.message }, 'a client\'s connection could not be accepted')
+    })
     this.#listener = listener
     return { receive: () => {}, close: async () => listener.close() }
   }

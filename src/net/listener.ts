@@ -8,6 +8,8 @@ export interface ListenOptions {
   readonly reusePort: boolean
   /** Takes the raw handle of an accepted socket: nothing has been read from it. */
   readonly accept: (handle: unknown, remote: string) => void
+  /** A connection could not be accepted, perhaps for want of file descriptors. The listener goes on. */
+  readonly onError: (error: Error) => void
 }
 
 export class Listener {
@@ -33,6 +35,8 @@ export class Listener {
       server.once('error', reject)
       server.listen({ host: options.host, port: options.port, reusePort: options.reusePort, backlog: 1024 }, () => {
         server.off('error', reject)
+        // Without anybody who hears of it an error would end the thread.
+        server.on('error', options.onError)
         resolve()
       })
     })

@@ -45,6 +45,7 @@ async function setUp (options: { requestBytesMax?: number, poolBytes?: number, s
     host: '127.0.0.1',
     port: 0,
     reusePort: false,
+    onError: () => {},
     accept: (handle, remote) => connections.push(new Connection({
       id: 1, handle, remote, owner, limits: { requestBytesMax: options.requestBytesMax ?? 32 << 20, unsentBytesMax: 1 << 20 }, shared, pool, joiner: new Joiner(16384)
     }))

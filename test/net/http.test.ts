@@ -40,6 +40,7 @@ class Server implements ConnectionOwner {
       host: '127.0.0.1',
       port: 0,
       reusePort: false,
+      onError: () => {},
       accept: (handle, remote) => server.connections.push(new Connection({
         id: 1, handle, remote, owner: server, limits: { requestBytesMax: 1 << 20, unsentBytesMax: 1 << 20 }, shared, pool, joiner
       }))

@@ -130,7 +130,7 @@ export class NetworkKit {
       this.networks.push(network)
       return network
     })
-    this.#listener = await Listener.listen({ host: '127.0.0.1', port: 0, reusePort: false, accept: (handle, remote) => this.network.accept(handle, remote) })
+    this.#listener = await Listener.listen({ host: '127.0.0.1', port: 0, reusePort: false, onError: () => {}, accept: (handle, remote) => this.network.accept(handle, remote) })
   }
 
   /** Of the present life. */

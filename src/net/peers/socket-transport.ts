@@ -24,6 +24,8 @@ export interface SocketTransportOptions {
   readonly assemblyBytesMax: number
   /** A peer that takes nothing for so long while there is something for it is gone, or may as well be. */
   readonly stalledMs?: number
+  /** A connection of another broker could not be accepted. */
+  readonly onAcceptError?: (error: Error) => void
 }
 
 export class SocketTransport implements Transport {
@@ -31,10 +33,12 @@ export class SocketTransport implements Transport {
   readonly #shared = new Uint8Array(Buffer.allocUnsafeSlow(sharedReadBytes).buffer)
   readonly #pool: FramePool
   readonly #stalledMs: number
+  readonly #onAcceptError: (error: Error) => void
 
-  constructor ({ assemblyBytesMax, stalledMs = 10_000 }: SocketTransportOptions) {
+  constructor ({ assemblyBytesMax, stalledMs = 10_000, onAcceptError = () => {} }: SocketTransportOptions) {
     this.#pool = new FramePool(assemblyBytesMax, assemblyIdleBytesMax)
     this.#stalledMs = stalledMs
+    this.#onAcceptError = onAcceptError
   }
 
   /** Memory lent to frames that are not whole, for tests. */
@@ -45,6 +49,7 @@ export class SocketTransport implements Transport {
       host: at.host,
       port: at.port,
       reusePort: at.reusePort,
+      onError: this.#onAcceptError,
       accept: (handle, remote) => {
         const socket = new SocketConnection(this.#shared, this.#pool, remote, this.#stalledMs)
         socket.accept(handle)
