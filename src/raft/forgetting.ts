@@ -2,21 +2,27 @@
  * Whether a voter has lost (`surely`), or may have lost (`maybe`), what it once acknowledged. While that lasts it votes for nobody: with
  * its vote somebody could lead who lacks what was committed by its word. It ends when the voter holds again what the others have.
  *
- * As all may have lost something at once, `maybe` also ends after some election timeouts in which a majority was heard of: who is cut off
- * learns nothing by waiting. But not while there is a leader to learn from, or as long as a majority that has forgotten nothing wants to lead: those will choose one without this vote, however long they take to
- * reach each other. And whose forgetting ended by time alone does not stand itself while somebody who wants to lead has more: that one may
+ * As all may have lost something at once, `maybe` also ends after some election timeouts in which all voters were heard of: none of them
+ * holds more than the others know. Who is away may be the last one that holds what was committed: while somebody is, it takes far longer,
+ * and whoever hears of less than a majority learns nothing by waiting. Nor does it end while there is a leader to learn from, or as long as
+ * a majority that has forgotten nothing wants to lead: those will choose one without this vote, however long they take to reach each
+ * other. And whose forgetting ended by time alone does not stand itself while somebody who wants to lead has more: that one may
  * be the last who holds what was committed, and gets this vote.
  */
 import type { MemberId } from '../base/ids.ts'
-import { type Configuration, hasQuorum } from './configuration.ts'
+import { type Configuration, hasQuorum, isVoter, membersOf } from './configuration.ts'
 
 /** Of two election timeouts each: in one of them whoever hears no leader has asked all others, see {@link Raft}, and was answered. */
 const windowsMax = 5
+/** With somebody missing: a minute, by default. A broker that is started again is there by then. */
+const patienceMax = 60
 
 export class Forgetting {
   readonly #self: MemberId
   readonly #windowTicks: number
   #windows: number
+  /** The same while somebody is missing. */
+  #patience = patienceMax
   /** Ticks of the window that has begun. */
   #ticks = 0
   /** Members of which was heard in it. */
@@ -35,7 +41,7 @@ export class Forgetting {
     this.#windows = how === undefined ? 0 : how === 'surely' ? Infinity : windowsMax
   }
 
-  get lasts (): boolean { return this.#windows > 0 }
+  get lasts (): boolean { return this.#windows > 0 && this.#patience > 0 }
 
   /** It may vote, if its forgetting is over, but is not to lead. */
   get yields (): boolean { return this.#yieldTicks > 0 }
@@ -44,7 +50,9 @@ export class Forgetting {
     if (this.#yieldTicks > 0) this.#yieldTicks--
     if (!this.lasts || ++this.#ticks < this.#windowTicks) return
     this.#ticks = 0
-    if (hasQuorum(configuration, voter => voter === this.#self || this.#heard.has(voter))) this.#windows--
+    const isHeard = (voter: MemberId): boolean => voter === this.#self || this.#heard.has(voter)
+    if (membersOf(configuration).every(member => isHeard(member) || !isVoter(configuration, member))) this.#windows--
+    else if (this.#windows !== Infinity && hasQuorum(configuration, isHeard)) this.#patience--
     this.#heard.clear()
   }
 
@@ -59,6 +67,7 @@ export class Forgetting {
     this.#whole.clear()
     this.#ticks = 0
     this.#windows = Math.max(this.#windows, windowsMax)
+    this.#patience = patienceMax
   }
 
   /** Everything that was committed when this member began to listen is here. */
