@@ -93,7 +93,7 @@ export class GroupView {
   readonly replicas = new Map<number, ReplicaView>()
   /** By term. */
   readonly leaders = new Map<number, number>()
-  /** A leader has asked for an election since the last one. */
+  /** A leader, or the active controller in its place, has asked for an election since the last one. */
   transferred = false
   /** What some replica called committed, whole and in order. */
   readonly committed: Entry[] = []

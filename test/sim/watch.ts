@@ -84,7 +84,7 @@ export class Watch {
     const watch = this
     const { open } = Log
     const { append, truncate, restart } = Log.prototype
-    const { receive } = Replica.prototype
+    const { receive, takeLead } = Replica.prototype
     const { rename } = FaultyDisk.prototype
     Log.open = async function (options, replay) {
       const opened = await open.call(Log, options, replay)
@@ -111,6 +111,10 @@ export class Watch {
       watch.#observe(this)
       return event
     }
+    Replica.prototype.takeLead = function (term, out) {
+      if (this.term === term) watch.#asksForElection(this)
+      takeLead.call(this, term, out)
+    }
     FaultyDisk.prototype.rename = async function (from, to) {
       if (to.endsWith('.gone')) watch.#removed(this, from)
       return await rename.call(this, from, to)
@@ -127,7 +131,7 @@ export class Watch {
       FaultyDisk.prototype.rename = rename
       Log.open = open
       Object.assign(Log.prototype, { append, truncate, restart })
-      Replica.prototype.receive = receive
+      Object.assign(Replica.prototype, { receive, takeLead })
     }
   }
 
@@ -198,6 +202,12 @@ export class Watch {
   #cuts (log: Log, from: number): void {
     const view = this.#byLog.get(log)
     if (view !== undefined) view.cutFrom = Math.min(view.cutFrom, from)
+  }
+
+  /** The active controller wants another leader than one that it cannot reach. */
+  #asksForElection ({ log }: Replica): void {
+    const view = this.#byLog.get(log)
+    if (view !== undefined) view.group.transferred = true
   }
 
   #raftIn ({ log }: Replica, message: RaftMessage): void {

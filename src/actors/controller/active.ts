@@ -56,6 +56,7 @@ export class Active {
   readonly sessions: Sessions
   /** With everything that was decided. */
   readonly state: MetadataState
+  readonly #committed: MetadataState
   readonly #parts: ActiveParts
   readonly #options: ControllerOptions
   readonly #producerIds: ProducerIds
@@ -71,9 +72,10 @@ export class Active {
   #ended = false
   #now: number
 
-  /** @param committed  all that the log holds: nothing of it may be waiting for its commit */
+  /** @param committed  all that the log holds: nothing of it may be waiting for its commit. Goes on with what is committed later */
   constructor (committed: MetadataState, parts: ActiveParts, now: number) {
     const { options } = parts
+    this.#committed = committed
     this.#parts = parts
     this.#options = options
     this.#now = now
@@ -313,7 +315,7 @@ export class Active {
     for (const { topic, partition } of this.state.moving()) this.leaderChanged(topic.id, partition, out)
     this.#move(out)
     this.#tellHandOvers(this.#balance.look(this.#leaderContext, now), out)
-    for (const [to, partitions] of Map.groupBy(this.#takeOvers.look(this.#leaderContext, now), ({ to }) => to)) {
+    for (const [to, partitions] of Map.groupBy(this.#takeOvers.look(this.#leaderContext, this.#committed, now), ({ to }) => to)) {
       this.#parts.tell(to, { kind: 'take-over', partitions: partitions.map(({ topicId, partition, term }) => ({ topicId, partition, term })) }, out)
     }
   }

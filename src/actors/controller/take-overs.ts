@@ -1,13 +1,15 @@
 /**
  * Leaders on brokers that the active controller has lost, while their groups have not: a link is cut between these two alone, and nobody
  * else misses the leader. Clients cannot be sent to a broker that counts as gone, so somebody else is to lead. The leader itself cannot be
- * asked; a replica in sync is told to stand for election as if it had been.
+ * asked; a replica in sync is told to stand for election as if it had been. Not at once: a controller that was paused finds everybody
+ * silent when it wakes, and hears of them, or of its successor, a moment later.
  */
 import type { MemberId, PartitionIndex, Term, TopicId } from '../../base/ids.ts'
 import { chooseSuccessor, type LeaderContext } from './leader-choice.ts'
+import type { MetadataState } from './metadata-state.ts'
 
-/** An election takes less; the groups of a broker that is gone for good have long other leaders. */
-const retryMs = 2000
+/** So long a broker must have been fenced, by the word of the committed log, and again between two attempts: an election takes less. */
+const patienceMs = 2000
 
 export interface TakeOver {
   readonly topicId: TopicId
@@ -18,13 +20,23 @@ export interface TakeOver {
 }
 
 export class TakeOvers {
-  #lookedAt = -Infinity
+  /** Since when each broker counts as gone, or its leaders were last looked at. */
+  #since = new Map<MemberId, number>()
 
-  look (context: LeaderContext, now: number): TakeOver[] {
+  /** @param committed  what is decided and not committed may be the word of a controller that is none any more */
+  look (context: LeaderContext, committed: MetadataState, now: number): TakeOver[] {
     const { state, leaders } = context
-    const gone = new Set([...state.brokers.values()].filter(({ fenced }) => fenced).map(({ member }) => member))
-    if (gone.size === 0 || now - this.#lookedAt < retryMs) return []
-    this.#lookedAt = now
+    const since = new Map<MemberId, number>()
+    const gone = new Set<MemberId>()
+    for (const { nodeId, member, fenced } of state.brokers.values()) {
+      if (!fenced || committed.brokers.get(nodeId)?.fenced !== true) continue
+      const start = this.#since.get(member) ?? now
+      const due = now - start >= patienceMs
+      since.set(member, due ? now : start)
+      if (due) gone.add(member)
+    }
+    this.#since = since
+    if (gone.size === 0) return []
     const takeOvers: TakeOver[] = []
     const given = new Map<MemberId, number>()
     const leads = (member: MemberId): number => state.loadOf(member).leaders + (given.get(member) ?? 0)

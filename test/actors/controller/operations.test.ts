@@ -164,6 +164,20 @@ t.test('a broker that the active controller alone cannot reach: others lead what
   for (const node of [1, 2]) t.same(shown(cluster.node(node).topics.get(id)).map(([leader]) => leader), [2, 1])
 })
 
+t.test('a controller that was paused leaves all leaders where they are', async t => {
+  const cluster = Cluster.ready()
+  const { id } = asked(cluster, 1, { kind: 'create-topics', topics: [{ name: 'orders', partitions: 3, replicas: 3, config: {}, assignments: [[1, 2, 3], [2, 3, 1], [3, 1, 2]] }], validateOnly: false, timeoutMs: 5000 }).results[0]
+  const leaders = (): number[] => [0, 1, 2].map(partition => cluster.groups.at(id, partition).leader)
+  t.same(leaders(), [1, 2, 3])
+  cluster.carries = (_from, to) => to.id !== 1
+  cluster.advance(8000)
+  t.same(cluster.node(1).image!.brokers.map(({ fenced }) => fenced), [false, true, true])
+  cluster.carries = () => true
+  cluster.advance(8000)
+  t.same(cluster.node(1).image!.brokers.map(({ fenced }) => fenced), [false, false, false])
+  t.same(leaders(), [1, 2, 3])
+})
+
 t.test('a move that is sent elsewhere in the moment of its arrival has not arrived', async t => {
   const cluster = Cluster.ready()
   joined(cluster, 4)
