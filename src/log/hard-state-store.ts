@@ -109,22 +109,18 @@ export class HardStateStore {
       throw new HardStateDamagedError(`${path} is damaged at byte ${size}: votes may be forgotten, see "Damaged votes" in docs/operations.md`)
     }
     const file = await disk.open(path, 'write')
-    const store = new HardStateStore(disk, path, states, file, size)
-    if (bytes === undefined) await disk.syncFolder(folder)
-    else await store.#settle(bytes)
-    return store
-  }
-
-  /** Cuts a torn end, and puts what is left onto the disk: a killed process may have left it in the page cache, and after a failed sync in pages that are marked clean. */
-  async #settle (bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const sound = Buffer.from(bytes.buffer, bytes.byteOffset, this.#size)
-    this.#isOpenEnded = sound.length > 0 && !sound.subarray(-allBefore.length).equals(allBefore)
     try {
-      if (sound.length < bytes.length) await this.#file.truncate(sound.length)
-      if (this.#isOpenEnded) await writeAt(this.#file, [sound], 0, true)
-    } catch {
-      this.#mustRewrite = true
+      if (bytes === undefined) await disk.syncFolder(folder)
+      else {
+        if (size < bytes.length) await file.truncate(size)
+        // A killed process may have left what the next write calls synced; after a failed sync, in pages that are marked clean.
+        if (size > 0) await writeAt(file, [bytes.subarray(0, size)], 0, true)
+      }
+    } catch (error) {
+      await file.close()
+      throw error
     }
+    return new HardStateStore(disk, path, states, file, size)
   }
 
   /** What was last saved durably for the group. */

@@ -7,9 +7,8 @@ import { Appender, groupBytesMax } from '../../src/log/appender.ts'
 import { BlockPool } from '../../src/log/block-pool.ts'
 import { FaultyDisk } from '../../src/log/faulty-disk.ts'
 import { defaultLogConfig, Log } from '../../src/log/log.ts'
-import { SegmentReader } from '../../src/log/segment-reader.ts'
 import { baseOffsetOf, batchBytesOf } from '../../src/record/record-batch.ts'
-import { batchOf, LogHost, readAll } from './kit.ts'
+import { batchOf, LogHost } from './kit.ts'
 
 const directory = '/data/topics/t-0'
 const segmentBase = 0 as Offset
@@ -55,28 +54,6 @@ for (const [what, sizes] of [
     t.ok(groups > 1)
   })
 }
-
-t.test('what is appended while groups of large batches are written comes behind them, whole', async t => {
-  const chance = seededChance(7)
-  const disk = new FaultyDisk({ chance })
-  const pool = new BlockPool(1 << 20)
-  const config = { segmentBytesMax: 12 << 20 }
-  const host = await LogHost.open({ directory, disk, pool, config, bootId: 'a' })
-  const sizes = Array.from({ length: 150 }, () => Math.floor(chance.next() < 0.1 ? chance.next() * 3_000_000 : chance.next() * 200_000))
-  for (const [i, size] of sizes.entries()) {
-    t.equal(host.append(batchOf(1, size, 1000 + i, String.fromCharCode(97 + i % 26))), i)
-    if (chance.next() < 0.3) host.log.flush(host)
-    if (chance.next() < 0.3) host.drain()
-    if (chance.next() < 0.3) await null
-  }
-  await host.flush()
-  const after = disk.kill()
-  const again = await LogHost.open({ directory, disk: after, pool, config, bootId: 'a' })
-  again.log.advanceHighWatermark(again.log.logEndOffset)
-  const found = await readAll(again, new SegmentReader({ disk: after }))
-  t.same(found.map(({ base }) => base), sizes.map((_, i) => i))
-  t.ok(found.every(({ bytes }, i) => bytes.length === batchOf(1, sizes[i]!).length && bytes[bytes.length - 2] === 97 + i % 26))
-})
 
 for (let seed = 1; seed <= 8; seed++) {
   t.test(`power that is lost before a large group is synced leaves a sound log, seed ${seed}`, async t => {

@@ -112,21 +112,6 @@ t.test('what was left by a process that was killed after a failed sync is on the
   }
 })
 
-t.test('a disk that takes nothing does not stop the start, and nothing is answered before the file is whole', async t => {
-  const disk = new FaultyDisk({ chance: seededChance(1) })
-  await written(disk, 3)
-  const left = disk.kill()
-  left.poke(path, left.peek(path).slice(0, -5))
-  left.fault = operation => operation === 'write' || operation === 'truncate' ? 'EIO' : undefined
-  const store = await HardStateStore.open(left, '/meta')
-  t.same(store.get('t-0'), { term: 3, vote: 5 })
-  await t.rejects(save(store, 't-0', 4), { code: 'EIO' })
-  left.fault = undefined
-  await save(store, 't-0', 4)
-  const again = await HardStateStore.open(left.crash(), '/meta')
-  t.same([again.get('t-0'), again.get('t-38')], [{ term: 4, vote: 5 }, { term: 3, vote: 5 }])
-})
-
 t.test('a file of an older program is read', async t => {
   const disk = new FaultyDisk()
   disk.poke(path, Uint8Array.from(Buffer.from('0000000ba8e6a2800000000700000002742d30', 'hex')))
