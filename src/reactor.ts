@@ -19,7 +19,7 @@ import { metricRows, MetricRow, metrics, type Metric } from './base/metrics.ts'
 import { featureRange } from './base/versions.ts'
 import { brokerSettings, logConfig, topicDefaults } from './broker-settings.ts'
 import { spendReserve } from './log/data-directory.ts'
-import { HardStateDamagedError, HardStateStore } from './log/hard-state-store.ts'
+import { HardStateStore } from './log/hard-state-store.ts'
 import type { LogConfig } from './log/log.ts'
 import { ReadThrottle } from './log/read-throttle.ts'
 import { SegmentReader } from './log/segment-reader.ts'
@@ -319,10 +319,7 @@ class Reactor {
 
   async #makeVotes (): Promise<Actor> {
     const folder = join(this.#config.dataDir, 'meta')
-    const store = await HardStateStore.open(this.#ports.disk, folder).catch((error: unknown) => {
-      throw error instanceof HardStateDamagedError ? new Unstartable(error.message) : error
-    })
-    return new Votes(store, async () => await spendReserve(this.#ports.disk, folder))
+    return new Votes(await HardStateStore.open(this.#ports.disk, folder), async () => await spendReserve(this.#ports.disk, folder))
   }
 
   async #makeController (): Promise<Actor> {

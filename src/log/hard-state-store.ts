@@ -6,11 +6,7 @@
  * ```
  * 0 length of what follows the checksum u32 | 4 crc32c of it u32 | 8 term u32 | 12 vote i32 | 16 name of the group, UTF-8
  * ```
- * The last entry of a group counts. When most of it is out of date the file is written anew and renamed.
- *
- * An entry without a name says that all before it is on the disk: each write begins with one, and the file ends with one after it was
- * written anew or the store was closed. So what is not sound is the torn end of the last write, and cut, if no such entry follows; if one
- * does, something that was answered is damaged, and a vote that is forgotten could be given again.
+ * The last entry of a group counts. A torn end is cut. When most of it is out of date the file is written anew and renamed.
  */
 import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
@@ -49,9 +45,6 @@ function encodeEntry (group: string, state: HardState): Uint8Array {
   return bytes
 }
 
-/** Everything before it is on the disk. To an older program it is a group that nobody asks for. */
-const allBefore = encodeEntry('', { term: 0 as Term, vote: -1 })
-
 /** Reads entries up to the first that is not sound; returns where that is. */
 function decodeEntries (bytes: Uint8Array, states: Map<string, HardState>): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -62,14 +55,11 @@ function decodeEntries (bytes: Uint8Array, states: Map<string, HardState>): numb
     if (length < fixedBytes || end > bytes.length) break
     if (crc32c(bytes.subarray(at + headBytes, end)) !== view.getUint32(at + 4)) break
     const group = new TextDecoder().decode(bytes.subarray(at + 16, end))
-    if (group !== '') states.set(group, { term: view.getUint32(at + 8) as Term, vote: view.getInt32(at + 12) })
+    states.set(group, { term: view.getUint32(at + 8) as Term, vote: view.getInt32(at + 12) })
     at = end
   }
   return at
 }
-
-/** Something that was answered is not sound: nothing helps but an operator. */
-export class HardStateDamagedError extends Error {}
 
 export class HardStateStore {
   readonly #disk: Disk
@@ -82,8 +72,6 @@ export class HardStateStore {
   #writing: Promise<void> | undefined
   /** After a failed write nothing is known of the file: it is written anew before anything is answered again. */
   #mustRewrite = false
-  /** It does not end with {@link allBefore}. */
-  #isOpenEnded = false
   #closed = false
 
   private constructor (disk: Disk, path: string, states: Map<string, HardState>, file: DiskFile, size: number) {
@@ -95,31 +83,16 @@ export class HardStateStore {
     for (const [group, state] of states) this.#liveBytes += encodeEntry(group, state).length
   }
 
-  /**
-   * @param folder  `data_dir/meta`; made if it is missing
-   * @throws HardStateDamagedError  votes may be forgotten
-   */
+  /** @param folder  `data_dir/meta`; made if it is missing */
   static async open (disk: Disk, folder: string): Promise<HardStateStore> {
     await disk.makeFolder(folder)
     const path = join(folder, 'hard-state')
     const states = new Map<string, HardState>()
     const bytes = await readWhole(disk, path)
     const size = bytes === undefined ? 0 : decodeEntries(bytes, states)
-    if (bytes !== undefined && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(allBefore, size)) {
-      throw new HardStateDamagedError(`${path} is damaged at byte ${size}: votes may be forgotten, see "Damaged votes" in docs/operations.md`)
-    }
     const file = await disk.open(path, 'write')
-    try {
-      if (bytes === undefined) await disk.syncFolder(folder)
-      else {
-        if (size < bytes.length) await file.truncate(size)
-        // A killed process may have left what the next write calls synced; after a failed sync, in pages that are marked clean.
-        if (size > 0) await writeAt(file, [bytes.subarray(0, size)], 0, true)
-      }
-    } catch (error) {
-      await file.close()
-      throw error
-    }
+    if (bytes === undefined) await disk.syncFolder(folder)
+    else if (size < bytes.length) await file.truncate(size)
     return new HardStateStore(disk, path, states, file, size)
   }
 
@@ -142,8 +115,6 @@ export class HardStateStore {
   async close (): Promise<void> {
     this.#closed = true
     await this.#writing
-    // Then all of it can be told from a torn end. Without it nothing is lost, so a disk that fails now is no matter.
-    if (this.#isOpenEnded && !this.#mustRewrite) await writeAt(this.#file, [allBefore], this.#size, true).catch(() => {})
     await this.#file.close()
   }
 
@@ -165,13 +136,12 @@ export class HardStateStore {
 
   async #writeGroup (group: readonly Waiting[]): Promise<void> {
     const entries = group.map(one => encodeEntry(one.group, one.state))
-    const bytes = Buffer.concat([allBefore, ...entries])
+    const bytes = Buffer.concat(entries)
     if (this.#mustRewrite || (this.#size > compactBytesMin && this.#size > 4 * this.#liveBytes)) {
       await this.#rewrite(group)
     } else {
       await writeAt(this.#file, [bytes], this.#size, true)
       this.#size += bytes.length
-      this.#isOpenEnded = true
     }
     group.forEach(({ group: name, state }, index) => {
       if (!this.#states.has(name)) this.#liveBytes += entries[index]!.length
@@ -183,12 +153,12 @@ export class HardStateStore {
   async #rewrite (group: readonly Waiting[]): Promise<void> {
     const states = new Map(this.#states)
     for (const one of group) states.set(one.group, one.state)
-    const bytes = Buffer.concat([...[...states].map(([name, state]) => encodeEntry(name, state)), allBefore])
+    const bytes = Buffer.concat([...states].map(([name, state]) => encodeEntry(name, state)))
     await replaceWhole(this.#disk, this.#path, [bytes])
     const before = this.#file
     this.#file = await this.#disk.open(this.#path, 'write')
     this.#size = bytes.length
-    this.#mustRewrite = this.#isOpenEnded = false
+    this.#mustRewrite = false
     await before.close()
   }
 }
