@@ -30,7 +30,7 @@ import { clusterStatus } from './net/cluster-status.ts'
 import { metricsPage } from './net/metrics-page.ts'
 import { Network } from './net/network.ts'
 import { readJoinRequest } from './discovery/answers.ts'
-import { comeBack } from './discovery/come-back.ts'
+import { comeBack, type CameBack } from './discovery/come-back.ts'
 import { discoveredOf } from './discovery/membership.ts'
 import { PeerLinks } from './net/peers/peer-links.ts'
 import { peerLimits } from './net/peers/peer-links-options.ts'
@@ -372,7 +372,9 @@ class Reactor {
         ? undefined
         : peers => ({
           run: post => {
-            comeBack({ config, membership, request: registration, calls: this.#ports.calls }, peers).then(back => post({ kind: 'join-asked', ...back } as JoinAsked))
+            comeBack({ config, membership, request: registration, calls: this.#ports.calls }, peers)
+              .catch((): CameBack => ({ peers: [], refusal: undefined }))
+              .then(back => post({ kind: 'join-asked', ...back } as JoinAsked))
           }
         }),
       chance: this.#ports.chance,

@@ -1,7 +1,8 @@
 /**
  * Notes that a log lost something that was acknowledged (`surely`), or may have (`maybe`), and was not made whole again by the other
- * replicas yet; or that it is to be given up (`astray`). They are empty files beside the log's folder: what is removed with it would be forgotten too soon. Beside them stands
- * the folder of a damaged log that was given up: until the log is whole again it may be the last copy of something.
+ * replicas yet; or that it is to be given up (`astray`). They are empty files beside the log's folder: what is removed with it would be
+ * forgotten too soon. Beside them stands the folder of a damaged log that was given up: until the log is whole again it may be the last
+ * copy of something.
  */
 import { dirname } from 'node:path'
 import type { Effect, Message } from '../base/effect.ts'

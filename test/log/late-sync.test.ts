@@ -54,6 +54,17 @@ async function opened (): Promise<{ host: LogHost, disk: HoldingDisk }> {
   return { host: await LogHost.open({ directory, disk, config, bootId: 'a' }), disk }
 }
 
+/** Ten batches are written, and their sync is under way. */
+async function syncing (): ReturnType<typeof opened> {
+  const { host, disk } = await opened()
+  await put(host, 10)
+  disk.holds = 'sync'
+  host.log.maintain(1000, host)
+  await rest(host)
+  t.equal(disk.held, 1, 'the sync is under way')
+  return { host, disk }
+}
+
 t.test('a sync asked for while the log is truncated claims nothing of what is cut', async t => {
   const { host, disk } = await opened()
   for (let i = 0; i < 10; i++) host.append(batchOf(1, 50))
@@ -78,12 +89,7 @@ t.test('a sync asked for while the log is truncated claims nothing of what is cu
 })
 
 t.test('a sync that ends well after a failed write does not make durable what that cut', async t => {
-  const { host, disk } = await opened()
-  await put(host, 10)
-  disk.holds = 'sync'
-  host.log.maintain(1000, host)
-  await rest(host)
-  t.equal(disk.held, 1, 'the sync is under way')
+  const { host, disk } = await syncing()
   let fails = 1
   disk.fault = operation => operation === 'write' && fails-- > 0 ? 'EIO' : undefined
   host.append(batchOf(1, 50))
@@ -105,12 +111,7 @@ t.test('a sync that ends well after a failed write does not make durable what th
 })
 
 t.test('a sync of the old files that fails does not hide that a log has begun anew', async t => {
-  const { host, disk } = await opened()
-  await put(host, 10)
-  disk.holds = 'sync'
-  host.log.maintain(1000, host)
-  await rest(host)
-  t.equal(disk.held, 1, 'the sync is under way')
+  const { host, disk } = await syncing()
   host.log.restart({ offset: 100 as Offset, previousTerm: 7 as Term, states: Uint8Array.of(1) }, host)
   await rest(host)
   let fails = 1

@@ -314,6 +314,16 @@ function forgetting (how: 'maybe' | 'surely', lost = 1): { group: Group, member:
   return { group, member: group.at(2) }
 }
 
+/** What was committed last is on members 1 and 2 alone. */
+function ledWithout3 (): Group {
+  const group = led()
+  for (const text of ['b', 'c']) {
+    group.at(1).propose(text)
+    group.settle(without(3))
+  }
+  return group
+}
+
 t.test('a voter that may have forgotten votes for nobody, and does not try to lead', async t => {
   for (const how of ['maybe', 'surely'] as const) {
     const { group, member } = forgetting(how)
@@ -396,12 +406,7 @@ t.test('an idle group: it may vote again when the leader says that all is commit
 })
 
 t.test('a majority that has forgotten nothing, and does not reach each other yet, is waited for', async t => {
-  const group = led()
-  const behind = without(3)
-  for (const text of ['b', 'c']) {
-    group.at(1).propose(text)
-    group.settle(behind)
-  }
+  const group = ledWithout3()
   for (const one of [1, 2, 3]) group.at(one).crash()
   group.at(1).restart()
   group.at(2).restart({ forgetful: 'maybe', lost: 1 as Offset })
@@ -419,12 +424,7 @@ t.test('a majority that has forgotten nothing, and does not reach each other yet
 })
 
 t.test('who may have forgotten and is cut off learns nothing by waiting', async t => {
-  const group = led()
-  const behind = without(3)
-  for (const text of ['b', 'c']) {
-    group.at(1).propose(text)
-    group.settle(behind)
-  }
+  const group = ledWithout3()
   group.at(2).crash()
   group.at(1).crash()
   group.at(2).restart({ forgetful: 'maybe', lost: 1 as Offset })
