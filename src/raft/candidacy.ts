@@ -10,10 +10,14 @@ import type { Raft } from './raft.ts'
 
 /** Each election that somebody's vote was missing from in the end makes the next one wait twice as long, up to eight times. */
 const undecidedMax = 3
+/** As large as messages can say. */
+const roundMax = 65535
 
 export class Candidacy {
   readonly #raft: Raft
   readonly #preVotes = new Tally()
+  /** Of the question whether it could win. A promise that comes when it was asked again is of a time when the voter may have heard no leader. */
+  #round = 0
   readonly #votes = new Tally()
   /** It asks to be elected in the present term, with the log it has. */
   #stands = false
@@ -27,6 +31,7 @@ export class Candidacy {
 
   /** Asks first whether it could win. */
   prepare (): void {
+    this.#round = this.#round % roundMax + 1
     this.#preVotes.clear()
     this.#preVotes.add(this.#raft.self, true)
   }
@@ -62,7 +67,7 @@ export class Candidacy {
     const answers = role === 'pre-candidate' ? this.#preVotes : this.#votes
     for (const to of membersOf(current)) {
       if (to === self || !isVoter(current, to) || answers.has(to)) continue
-      if (role === 'pre-candidate') this.#raft.send({ kind: 'pre-vote', from: self, to, term: term + 1 as Term, lastTerm, endOffset })
+      if (role === 'pre-candidate') this.#raft.send({ kind: 'pre-vote', from: self, to, term: term + 1 as Term, round: this.#round, lastTerm, endOffset })
       else this.#raft.send({ kind: 'vote', from: self, to, term, lastTerm, endOffset, transfer: this.#transferred })
     }
   }
@@ -73,9 +78,10 @@ export class Candidacy {
   }
 
   /** An answer of the present term, or a promise for the next one. */
-  count ({ kind, from, term, granted }: PreVoted | Voted): void {
+  count (message: PreVoted | Voted): void {
+    const { kind, from, term, granted } = message
     if (kind === 'voted') this.#votes.add(from, granted)
-    else if (!granted || term === this.#raft.term + 1) this.#preVotes.add(from, granted)
+    else if (message.round === this.#round && (!granted || term === this.#raft.term + 1)) this.#preVotes.add(from, granted)
   }
 
   /** Somebody who is there has not answered yet. */

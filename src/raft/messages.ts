@@ -14,12 +14,16 @@ interface Between {
 /** Would you vote for me? Changes nothing at the receiver. Answered with {@link PreVoted}. */
 export interface PreVote extends Between {
   readonly kind: 'pre-vote'
+  /** Counts how often the sender has asked everybody anew, from 1 to 65535 and on from 1; 0: it wants no votes. */
+  readonly round: number
   readonly lastTerm: Term
   readonly endOffset: Offset
 }
 
 export interface PreVoted extends Between {
   readonly kind: 'pre-voted'
+  /** Of the question. */
+  readonly round: number
   readonly granted: boolean
 }
 

@@ -353,7 +353,7 @@ export class Raft {
     const members = known.includes(this.self) ? known : this.meant
     if (!members.includes(this.self)) return
     for (const to of members) {
-      if (to !== this.self) this.send({ kind: 'pre-vote', from: this.self, to, term: this.term + 1 as Term, lastTerm: 0 as Term, endOffset: 0 as Offset })
+      if (to !== this.self) this.send({ kind: 'pre-vote', from: this.self, to, term: this.term + 1 as Term, round: 0, lastTerm: 0 as Term, endOffset: 0 as Offset })
     }
   }
 
@@ -379,7 +379,7 @@ export class Raft {
     }
     const granted = message.term > this.term && this.#mayVote && this.#isUpToDate(message)
     // A refusal carries the term here, so that who lags behind catches up with it.
-    this.send({ kind: 'pre-voted', from: this.self, to: message.from, term: granted ? message.term : this.term, granted })
+    this.send({ kind: 'pre-voted', from: this.self, to: message.from, term: granted ? message.term : this.term, round: message.round, granted })
   }
 
   #answerVote (message: Vote): void {

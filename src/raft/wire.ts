@@ -3,10 +3,10 @@
  * Numbers are little-endian (what the machines do); offsets and read rounds are float64, exact for safe integers.
  *
  * ```
- *  0 code u8 | 1 flag u8 | 2 zero u16 | 4 from i32 | 8 to i32 | 12 term i32, then by kind:
+ *  0 code u8 | 1 flag u8 | 2 round u16, or zero | 4 from i32 | 8 to i32 | 12 term i32, then by kind:
  *
- *  pre-vote, vote       16 endOffset f64     | 24 lastTerm i32                            flag: transfer (vote)
- *  pre-voted, voted                                                                       flag: granted
+ *  pre-vote, vote       16 endOffset f64     | 24 lastTerm i32                            round (pre-vote); flag: transfer (vote)
+ *  pre-voted, voted                                                                       round (pre-voted); flag: granted
  *  append-entries       16 offset f64        | 24 highWatermark f64 | 32 endOffset f64    | 40 previousTerm i32 | 44 entryTerm i32
  *                       48 pieces u32        | 52 bytes of each piece u32 … | pieces …
  *  entries-appended     16 endOffset f64     | 24 offset f64        | 32 hintTerm i32     flag: 1 rejected, 2 forgetful
@@ -68,6 +68,7 @@ export function writeRaftMessage (message: RaftMessage, bytes: Uint8Array, view:
   view.setInt32(offset + 12, message.term, true)
   switch (message.kind) {
     case 'pre-vote':
+      view.setUint16(offset + 2, message.round, true)
       writeEnd(view, offset, message)
       break
     case 'vote':
@@ -75,6 +76,9 @@ export function writeRaftMessage (message: RaftMessage, bytes: Uint8Array, view:
       writeEnd(view, offset, message)
       break
     case 'pre-voted':
+      view.setUint16(offset + 2, message.round, true)
+      bytes[offset + 1] = message.granted ? 1 : 0
+      break
     case 'voted':
       bytes[offset + 1] = message.granted ? 1 : 0
       break
@@ -144,18 +148,19 @@ export function readRaftMessage (bytes: Uint8Array, view: DataView, start: numbe
   const holdsBytes = code === Code['append-entries'] || code === Code['reset-log']
   if (fixed === undefined || (holdsBytes ? end - start < fixed : end - start !== fixed)) return undefined
   const flag = bytes[start + 1]!
-  if (flag > flagMax[code]! || view.getUint16(start + 2, true) !== 0) return undefined
-  return readKind(code, flag, bytes, view, start, end)
+  const round = view.getUint16(start + 2, true)
+  if (flag > flagMax[code]! || (round !== 0 && code > Code['pre-voted'])) return undefined
+  return readKind(code, flag, round, bytes, view, start, end)
 }
 
-function readKind (code: number, flags: number, bytes: Uint8Array, view: DataView, start: number, end: number): RaftMessage | undefined {
+function readKind (code: number, flags: number, round: number, bytes: Uint8Array, view: DataView, start: number, end: number): RaftMessage | undefined {
   const from = view.getInt32(start + 4, true) as MemberId
   const to = view.getInt32(start + 8, true) as MemberId
   const term = view.getInt32(start + 12, true) as Term
   if (from < 1 || to < 1 || term < 0) return undefined
   const flag = flags === 1
   switch (code) {
-    case Code['pre-voted']: return { kind: 'pre-voted', from, to, term, granted: flag }
+    case Code['pre-voted']: return { kind: 'pre-voted', from, to, term, round, granted: flag }
     case Code.voted: return { kind: 'voted', from, to, term, granted: flag }
     case Code['timeout-now']: return { kind: 'timeout-now', from, to, term }
   }
@@ -164,7 +169,7 @@ function readKind (code: number, flags: number, bytes: Uint8Array, view: DataVie
   if (code === Code['pre-vote'] || code === Code.vote) {
     const lastTerm = view.getInt32(start + 24, true) as Term
     if (lastTerm < 0) return undefined
-    if (code === Code['pre-vote']) return { kind: 'pre-vote', from, to, term, lastTerm, endOffset: first }
+    if (code === Code['pre-vote']) return { kind: 'pre-vote', from, to, term, round, lastTerm, endOffset: first }
     return { kind: 'vote', from, to, term, lastTerm, endOffset: first, transfer: flag }
   }
   const second = view.getFloat64(start + 24, true) as Offset

@@ -231,6 +231,26 @@ t.test('thesis 9.6, pre-vote: who was cut off does not raise the term of the oth
   t.equal(group.at(3).raft.highWatermark, 1)
 })
 
+t.test('thesis 9.6, pre-vote: a yes that waited on its link until the question was put again counts no more', async t => {
+  const group = new Group([1, 2, 3])
+  group.elect(1)
+  group.at(1).propose('a')
+  group.settle()
+  // Only 3 reaches 2, and it hears nothing.
+  const late: RaftMessage[] = []
+  group.run(40, message => {
+    if (message.from === 2 && message.to === 3) late.push(message)
+    return message.from === 3 && message.to === 2
+  })
+  const granted = late.filter(message => message.kind === 'pre-voted' && message.granted)
+  t.ok(granted.length > 0 && group.at(3).raft.role === 'pre-candidate')
+  group.at(3).step(granted[0]!)
+  t.equal(group.at(3).raft.role, 'pre-candidate')
+  t.equal(group.at(3).raft.term, 1)
+  group.at(3).step(granted.at(-1)!)
+  t.equal(group.at(3).raft.role, 'candidate')
+})
+
 t.test('thesis 9.6, pre-vote: asking and answering changes nothing', async t => {
   const group = new Group([1, 2, 3], clockless)
   group.at(2).raft.step({ ...voteFor(1, 2, 5), kind: 'pre-vote' } as RaftMessage)

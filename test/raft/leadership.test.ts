@@ -215,8 +215,8 @@ t.test('late votes do not wake a follower: the leader sleeps, and would not tell
   group.run(12)
   const { term } = group.at(1).raft
   const late = { from: id(3), to: id(2), term }
-  group.at(2).step({ ...late, kind: 'pre-voted', granted: false })
-  group.at(2).step({ ...late, kind: 'pre-voted', term: term + 1 as Term, granted: true })
+  group.at(2).step({ ...late, kind: 'pre-voted', round: 1, granted: false })
+  group.at(2).step({ ...late, kind: 'pre-voted', round: 1, term: term + 1 as Term, granted: true })
   group.at(2).step({ ...late, kind: 'voted', granted: false })
   group.at(2).step({ ...late, kind: 'vote', lastTerm: term, endOffset: 1 as Offset, transfer: false })
   group.run(60)
@@ -301,7 +301,7 @@ t.test('a single voter needs no clock', async t => {
 
 function vote (group: Group, from: number, to: number): unknown {
   const { log, raft } = group.at(from)
-  group.at(to).raft.step({ kind: 'pre-vote', from: id(from), to: id(to), term: raft.term + 1 as Term, lastTerm: log.lastTerm, endOffset: log.endOffset })
+  group.at(to).raft.step({ kind: 'pre-vote', from: id(from), to: id(to), term: raft.term + 1 as Term, round: 1, lastTerm: log.lastTerm, endOffset: log.endOffset })
   return group.at(to).sent.splice(0)
 }
 

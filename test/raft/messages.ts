@@ -11,8 +11,8 @@ const between = { from: member, to: member, term }
 
 /** One arbitrary for each kind; a kind or field that is missing here does not compile. */
 const byKind = {
-  'pre-vote': fc.record({ kind: fc.constant('pre-vote' as const), ...between, lastTerm: term, endOffset: offset }),
-  'pre-voted': fc.record({ kind: fc.constant('pre-voted' as const), ...between, granted: fc.boolean() }),
+  'pre-vote': fc.record({ kind: fc.constant('pre-vote' as const), ...between, round: fc.nat(65535), lastTerm: term, endOffset: offset }),
+  'pre-voted': fc.record({ kind: fc.constant('pre-voted' as const), ...between, round: fc.nat(65535), granted: fc.boolean() }),
   vote: fc.record({ kind: fc.constant('vote' as const), ...between, lastTerm: term, endOffset: offset, transfer: fc.boolean() }),
   voted: fc.record({ kind: fc.constant('voted' as const), ...between, granted: fc.boolean() }),
   'append-entries': fc.record({

@@ -241,6 +241,7 @@ export class BrokerNode {
         if (message.generation <= partition.generation) break
         partition.generation = message.generation
         partition.voters = message.voters
+        if (partition.group.leader === this.member) this.cluster.later(() => this.cluster.groups.announce(partition.group))
         break
       case 'partition-configured': partition.config = message.config; break
       case 'transfer-leader': if (partition.group.leader === this.member) partition.group.transferTo = message.to; break
