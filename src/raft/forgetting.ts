@@ -6,11 +6,13 @@
  * holds more than the others know. Who is away may be the last one that holds what was committed: while somebody is, it takes far longer,
  * and whoever hears of less than a majority learns nothing by waiting. Nor does it end while there is a leader to learn from, or as long as
  * a majority that has forgotten nothing wants to lead: those will choose one without this vote, however long they take to reach each
- * other. And whose forgetting ended by time alone does not stand itself while somebody who wants to lead has more: that one may
+ * other. Unless they need it, by a configuration that is forgotten here: after some time the one of them with the longest log gets it,
+ * which holds everything that was committed with this member's word and theirs. And whose forgetting ended by time alone does not stand itself while somebody who wants to lead has more: that one may
  * be the last who holds what was committed, and gets this vote.
  */
 import type { MemberId } from '../base/ids.ts'
 import { type Configuration, hasQuorum, isVoter, membersOf } from './configuration.ts'
+import { isLonger, type LogEnd } from './log-end.ts'
 
 /** Of two election timeouts each: in one of them whoever hears no leader has asked all others, see {@link Raft}, and was answered. */
 const windowsMax = 5
@@ -31,8 +33,11 @@ export class Forgetting {
   #lossy: boolean
   /** For so long it leaves it to somebody with more to lead. */
   #yieldTicks = 0
-  /** Members of which was heard, since the ticks began, that they want to lead with what they have. */
-  readonly #whole = new Set<MemberId>()
+  /** Members that want to lead, with what they have, as each said last in this window; and in the one before. */
+  #whole = new Map<MemberId, LogEnd>()
+  #wholeBefore = new Map<MemberId, LogEnd>()
+  /** Windows in a row in which a majority wanted to. */
+  #wantedWindows = 0
 
   constructor (how: 'maybe' | 'surely' | undefined, self: MemberId, electionTicks: number) {
     this.#self = self
@@ -50,8 +55,13 @@ export class Forgetting {
     if (this.#yieldTicks > 0) this.#yieldTicks--
     if (!this.lasts || ++this.#ticks < this.#windowTicks) return
     this.#ticks = 0
+    const isWanted = hasQuorum(configuration, voter => this.#whole.has(voter))
+    this.#wantedWindows = isWanted ? this.#wantedWindows + 1 : 0
+    this.#wholeBefore = this.#whole
+    this.#whole = new Map()
     const isHeard = (voter: MemberId): boolean => voter === this.#self || this.#heard.has(voter)
-    if (membersOf(configuration).every(member => isHeard(member) || !isVoter(configuration, member))) this.#windows--
+    if (isWanted) this.#wait()
+    else if (membersOf(configuration).every(member => isHeard(member) || !isVoter(configuration, member))) this.#windows--
     else if (this.#windows !== Infinity && hasQuorum(configuration, isHeard)) this.#patience--
     this.#heard.clear()
   }
@@ -65,7 +75,12 @@ export class Forgetting {
   begin (): void {
     this.#lossy = true
     this.#whole.clear()
-    this.#ticks = 0
+    this.#wholeBefore.clear()
+    this.#ticks = this.#wantedWindows = 0
+    this.#wait()
+  }
+
+  #wait (): void {
     this.#windows = Math.max(this.#windows, windowsMax)
     this.#patience = patienceMax
   }
@@ -81,11 +96,15 @@ export class Forgetting {
     else this.end()
   }
 
-  /** @param isAhead  its log is more than is here */
-  heardCandidate (member: MemberId, isAhead: boolean, configuration: Configuration): void {
+  /** It wants to lead. @param isAhead  its log is more than is here */
+  heardCandidate (member: MemberId, { lastTerm, endOffset }: LogEnd, isAhead: boolean): void {
     if (this.#lossy && isAhead) this.#yieldTicks = windowsMax * this.#windowTicks
-    if (!this.lasts) return
-    this.#whole.add(member)
-    if (hasQuorum(configuration, voter => this.#whole.has(voter))) this.begin()
+    if (this.lasts) this.#whole.set(member, { lastTerm, endOffset })
+  }
+
+  /** Whether somebody whose log ends so gets this vote while forgetting lasts. */
+  favours (end: LogEnd): boolean {
+    const isShorter = (other: LogEnd): boolean => isLonger(other, end)
+    return this.#windows !== Infinity && this.#wantedWindows >= windowsMax && ![...this.#wholeBefore.values(), ...this.#whole.values()].some(isShorter)
   }
 }

@@ -24,6 +24,7 @@ import { Follower } from './follower.ts'
 import { Forgetting } from './forgetting.ts'
 import { HardState } from './hard-state.ts'
 import { Leader } from './leader.ts'
+import { isLonger, type LogEnd } from './log-end.ts'
 import type { Heartbeat, PreVote, PreVoted, RaftMessage, Vote, Voted } from './messages.ts'
 import type { RaftLimits, RaftOptions, RaftTiming } from './options.ts'
 import type { RaftLog, RaftPort } from './ports.ts'
@@ -146,7 +147,7 @@ export class Raft {
     const tentative = message.kind === 'pre-voted' && message.granted
     if (message.term > this.term && !tentative) {
       // The vote is saved together with the term: one write.
-      const vote = message.kind === 'vote' && this.#mayVote && this.#isUpToDate(message) ? message.from : nobody
+      const vote = message.kind === 'vote' && this.#mayVoteFor(message) && this.#isUpToDate(message) ? message.from : nobody
       this.becomeFollower(message.term, nobody, vote)
     }
     switch (message.kind) {
@@ -306,8 +307,8 @@ export class Raft {
    * would count its vote, and it no longer knows what it once acknowledged. Once its log says that it is one again, it holds that too.
    * While what removes it is not known to be committed its vote is still needed.
    */
-  get #mayVote (): boolean {
-    return !this.forgetful && this.configurations.entries.some(({ configuration }) => membersOf(configuration).includes(this.self))
+  #mayVoteFor (end: LogEnd): boolean {
+    return (!this.forgetful || this.#forgetting.favours(end)) && this.configurations.entries.some(({ configuration }) => membersOf(configuration).includes(this.self))
   }
 
   /** A leader is there: who asks for votes now was only cut off from it. */
@@ -357,17 +358,13 @@ export class Raft {
     }
   }
 
-  #isUpToDate ({ lastTerm, endOffset }: PreVote | Vote): boolean {
-    return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset >= this.log.endOffset)
-  }
-
-  #isAhead ({ lastTerm, endOffset }: PreVote): boolean {
-    return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset > this.log.endOffset)
+  #isUpToDate (message: PreVote | Vote): boolean {
+    return !isLonger(this.log, message)
   }
 
   #answerPreVote (message: PreVote): void {
     // Who may not lead calls out with an empty log.
-    if (message.endOffset > 0) this.#forgetting.heardCandidate(message.from, this.#isAhead(message), this.configurations.current)
+    if (message.endOffset > 0) this.#forgetting.heardCandidate(message.from, message, isLonger(message, this.log))
     // The group sleeps here and not there: a word of the leader puts that right.
     if (this.#leading?.progress.has(message.from) === true) this.wake()
     if (message.term > this.term) {
@@ -377,14 +374,14 @@ export class Raft {
         this.leader = nobody
       } else if (this.#hearsFromLeader) return
     }
-    const granted = message.term > this.term && this.#mayVote && this.#isUpToDate(message)
+    const granted = message.term > this.term && this.#mayVoteFor(message) && this.#isUpToDate(message)
     // A refusal carries the term here, so that who lags behind catches up with it.
     this.send({ kind: 'pre-voted', from: this.self, to: message.from, term: granted ? message.term : this.term, round: message.round, granted })
   }
 
   #answerVote (message: Vote): void {
     const free = this.vote === message.from || (this.vote === nobody && this.leader === nobody)
-    const granted = free && this.#mayVote && this.#isUpToDate(message)
+    const granted = free && this.#mayVoteFor(message) && this.#isUpToDate(message)
     if (granted) {
       this.#elapsed = 0
       if (this.vote !== message.from) this.#remember(this.term, message.from)

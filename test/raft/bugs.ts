@@ -62,13 +62,13 @@ export const bugs: Readonly<Record<string, Bug>> = {
     found: /two leaders in one term|a term has one leader/
   },
   'whoever asks is voted for, whatever its log': {
-    changes: change('raft.ts', 'return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset >= this.log.endOffset)', 'return true'),
+    changes: change('raft.ts', 'return !isLonger(this.log, message)', 'return true'),
     scenario: 'elections after a commit',
     budget: { campaign: 1 },
     found: /leader completeness/
   },
   'only the length of logs is compared': {
-    changes: change('raft.ts', 'return lastTerm > this.log.lastTerm || (lastTerm === this.log.lastTerm && endOffset >= this.log.endOffset)', 'return endOffset >= this.log.endOffset'),
+    changes: change('raft.ts', 'return !isLonger(this.log, message)', 'return message.endOffset >= this.log.endOffset'),
     scenario: 'a long old log',
     budget: { campaign: 1 },
     found: /leader completeness|state-machine safety|what is committed is never cut/
@@ -146,9 +146,9 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'a voter that has forgotten votes all the same': {
     changes: [
-      ...change('raft.ts', 'message.term > this.term && this.#mayVote && ', 'message.term > this.term && '),
-      ...change('raft.ts', 'free && this.#mayVote && ', 'free && '),
-      ...change('raft.ts', 'const vote = message.kind === \'vote\' && this.#mayVote && ', 'const vote = message.kind === \'vote\' && ')
+      ...change('raft.ts', 'message.term > this.term && this.#mayVoteFor(message) && ', 'message.term > this.term && '),
+      ...change('raft.ts', 'free && this.#mayVoteFor(message) && ', 'free && '),
+      ...change('raft.ts', 'const vote = message.kind === \'vote\' && this.#mayVoteFor(message) && ', 'const vote = message.kind === \'vote\' && ')
     ],
     scenario: 'a voter that has forgotten',
     found: /leader completeness/
