@@ -17,10 +17,9 @@ import type { ActorId } from './base/ids.ts'
 import type { Logger } from './base/logger.ts'
 import { metricRows, MetricRow, metrics, type Metric } from './base/metrics.ts'
 import { featureRange } from './base/versions.ts'
-import { brokerSettings, logConfig, topicDefaults } from './broker-settings.ts'
+import { brokerSettings, topicDefaults } from './broker-settings.ts'
 import { spendReserve } from './log/data-directory.ts'
 import { HardStateStore } from './log/hard-state-store.ts'
-import type { LogConfig } from './log/log.ts'
 import { ReadThrottle } from './log/read-throttle.ts'
 import { SegmentReader } from './log/segment-reader.ts'
 import { findTimestamp } from './log/timestamp-search.ts'
@@ -36,6 +35,7 @@ import { PeerLinks } from './net/peers/peer-links.ts'
 import { peerLimits } from './net/peers/peer-links-options.ts'
 import type { ListenAt } from './net/peers/transport.ts'
 import { PartitionFactory } from './partition-factory.ts'
+import { openMetadata, type OpenedMetadata } from './metadata-opening.ts'
 import { partitionPlacer } from './partition-placer.ts'
 import { controllerId, groupsId, peersId, type ReactorInit, type ReactorSpec } from './places.ts'
 import { apis } from './protocol/apis.ts'
@@ -326,25 +326,6 @@ class Reactor {
     const { init, thread, threads } = this.#context
     const { membership, broker, raftAddress, directoryId } = init
     const config = this.#config
-    const founders = membership.metadataInitialVoters
-    const batches: Uint8Array[] = []
-    let opening = true
-    const state = this.#replicas.state(founders.map(({ member }) => member), {
-      // Later ones the controller is told of by its replica.
-      apply: batch => { if (opening) batches.push(new Uint8Array(batch)) },
-      snapshot: () => new Uint8Array(0),
-      restore: () => {}
-    })
-    const metadataConfig: LogConfig = { ...logConfig(config, {}), flush: 'always', retentionMs: -1, retentionBytes: -1 }
-    const notes = this.#logs.notes(metadataTopicId, 0)
-    let opened = await this.#logs.open(metadataTopicId, 0, metadataConfig, state.replay())
-    if (opened.state === 'damaged' && membership.peers.length > 0) {
-      this.#logger.error({ ...opened.damage }, 'the metadata log is damaged: it is given up, and comes again from the other brokers')
-      await this.#logs.giveUp(metadataTopicId, 0)
-      batches.length = 0
-      opened = await this.#logs.open(metadataTopicId, 0, metadataConfig, state.replay())
-    }
-    if (opened.state === 'damaged') throw new Unstartable(`the metadata log is damaged: ${opened.damage.reason}`)
     const ofThreads = <Id>(idOf: (thread: number) => Id): Id[] => Array.from({ length: threads }, (_, index) => idOf(index))
     const registration: BrokerRegistration = {
       name: config.nodeId,
@@ -356,8 +337,15 @@ class Reactor {
       rack: config.rack === '' ? null : config.rack,
       features: featureRange
     }
-    const controller = new Controller({
-      replica: this.#replicas.make(metadataGroupKey, opened.log, state, { loss: await notes.read(), notes }),
+    const notes = this.#logs.notes(metadataTopicId, 0)
+    const { log, state, metadata } = await this.#openMetadata(registration)
+    return new Controller({
+      replica: this.#replicas.make(metadataGroupKey, log, state, { loss: await notes.read(), notes }),
+      metadata,
+      compaction: {
+        changesMax: Math.min(config.raftControllerSnapshotFreq, config.raftSnapshotEntries > 0 ? config.raftSnapshotEntries : Infinity),
+        overhead: config.raftCompactionOverhead
+      },
       placer: partitionPlacer(this.#context.placer, this.#logger, this.#logs),
       groups: groupsId(threads),
       edges: ofThreads(index => index as ActorId),
@@ -366,7 +354,7 @@ class Reactor {
       nodeId: membership.nodeId,
       member: membership.member,
       registration,
-      founders,
+      founders: membership.metadataInitialVoters,
       knownPeers: membership.peers,
       comeBack: raftAddress === undefined || membership.fresh
         ? undefined
@@ -386,14 +374,17 @@ class Reactor {
       usedBytes: () => this.#total(metrics.logBytes),
       note: (fields, text) => this.#logger.info(fields, text)
     })
-    opening = false
+  }
+
+  async #openMetadata (registration: BrokerRegistration): Promise<OpenedMetadata> {
     try {
-      for (const batch of batches) controller.restore(batch)
+      return await openMetadata({
+        config: this.#config, membership: this.#context.init.membership, registration, logs: this.#logs, replicas: this.#replicas, logger: this.#logger
+      })
     } catch (error) {
       if (error instanceof TooOld) throw this.#unfit = new Unstartable(error.message)
       throw error
     }
-    return controller
   }
 }
 

@@ -17,6 +17,10 @@ export interface DerivedState {
   /** @param below  what batches at and behind it have made is left out: whoever gets this gets them too, or they are never committed */
   snapshot (below?: Offset): Uint8Array
   restore (bytes: Uint8Array): void
+  /** Exclusive, for who takes in only what is committed: up to here it has. Undefined: what stands in the log, committed or not. */
+  readonly appliedEnd?: Offset
+  /** Turns another member's snapshot into the one that is kept here. */
+  adopt? (bytes: Uint8Array): Uint8Array
 }
 
 /** Marks the form of a snapshot; what is older holds the owner's state alone. */
@@ -54,6 +58,9 @@ export class GroupState {
     return true
   }
 
+  /** See {@link DerivedState.appliedEnd}. */
+  get appliedEnd (): Offset | undefined { return this.#owner.appliedEnd }
+
   /** The state as of the log's end; with `below`, an offset that is committed, as far as a log that begins there needs it. */
   snapshot (below?: Offset): Uint8Array {
     // The first one is committed, and the only one known up to where it stands.
@@ -67,6 +74,15 @@ export class GroupState {
    */
   neededFrom (snapshotOffset: Offset): Offset {
     return this.configurations.entries.find(({ offset }) => offset >= Math.max(snapshotOffset, 0))?.offset ?? Infinity as Offset
+  }
+
+  /** What is kept here of another member's snapshot, in memory of its own. */
+  adopt (bytes: Uint8Array): Uint8Array {
+    const owner = this.#owner
+    const snapshot = decode<Snapshot | unknown[]>(bytes)
+    if (owner.adopt === undefined || snapshot[0] !== form) return new Uint8Array(bytes)
+    const [, entries, state] = snapshot as Snapshot
+    return encode([form, entries, owner.adopt(state)] satisfies Snapshot)
   }
 
   restore (bytes: Uint8Array): void {

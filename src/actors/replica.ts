@@ -164,6 +164,11 @@ export class Replica {
     return isOnlyVoter(this.configuration, this.self) && (forgetful === undefined || (forgetful === 'maybe' && !meansOthers))
   }
 
+  /** What is derived from the log, as of its end; for an owner that takes in only what is committed, as of that. */
+  snapshot (): Uint8Array {
+    return this.state.snapshot(this.state.appliedEnd)
+  }
+
   /** Batches may be appended here now. */
   get canAppend (): boolean { return this.#raft?.canAppend ?? false }
   /** It leads, or led a moment ago, and who does next is not known here: an election or a transfer is under way. */
@@ -434,10 +439,13 @@ export class Replica {
         this.#losses.stray(offset, this.#out)
       },
       load: (to, offset, endOffset, bytesMax) => this.#out.effect(this.#load(to, offset, endOffset, bytesMax)),
-      stateAt: offset => this.state.snapshot(offset),
+      snapshot: () => {
+        const offset = this.state.appliedEnd ?? this.log.firstOffset
+        assert(offset >= this.log.firstOffset, 'the owner has taken in what the log no longer has')
+        return { offset, state: this.state.snapshot(offset) }
+      },
       reset: (offset, previousTerm, state) => {
-        // A copy: the message's bytes are borrowed, and this takes a while.
-        const states = this.#resetTo = new Uint8Array(state)
+        const states = this.#resetTo = this.state.adopt(state)
         this.log.restart({ offset, previousTerm, states }, this.#out)
       },
       isNotedForgetful: () => this.#losses.noted,

@@ -313,6 +313,11 @@ export class LogFiles {
     return this.#snapshots.offsets.findLast(offset => offset <= this.highWatermark) ?? 0 as Offset
   }
 
+  /** Offset of the oldest snapshot that is kept; 0: there is none. */
+  get oldestSnapshotOffset (): Offset {
+    return this.#snapshots.offsets[0] ?? 0 as Offset
+  }
+
   /**
    * Makes `startOffset` durable; only then may anyone see it, because it never goes back. Returns how far that went: not beyond what
    * is synced, or a loss of power or a cut could leave a log that ends before it starts.

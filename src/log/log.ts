@@ -142,6 +142,9 @@ export class Log implements Effect {
   /** Up to here the owner's states are on disk for good: what the log tells of them below may go. 0: none are. */
   get snapshotOffset (): Offset { return this.#files.snapshotOffset }
 
+  /** The oldest that is kept: a newer one that is damaged must not be the only one. */
+  get oldestSnapshotOffset (): Offset { return this.#files.oldestSnapshotOffset }
+
   /** See {@link LeaderEpochs.endOf}. */
   epochEndOffset (term: Term): { readonly term: Term, readonly endOffset: Offset } | undefined {
     return this.#files.epochs.endOf(term, this.#logEndOffset)
@@ -436,9 +439,7 @@ export class Log implements Effect {
     this.#removeExpired(this.#retention.look(this.#config, this.#active, { wallMs, limit: Math.min(limit, this.highWatermark) as Offset }, out), out)
   }
 
-  #removeExpired (below: Offset | undefined, out: EffectSink): void {
-    if (below !== undefined) this.deleteBefore(below, out)
-  }
+  #removeExpired (below: Offset | undefined, out: EffectSink): void { if (below !== undefined) this.deleteBefore(below, out) }
 
   #startJob (job: JobName, out: EffectSink, work: Work, onError?: unknown): void {
     if (exclusiveJobs.has(job)) this.#busy = 'job'

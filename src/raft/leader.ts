@@ -206,12 +206,10 @@ export class Leader {
   #probe (progress: Progress): void {
     const { self, term, log, port, highWatermark } = this.#raft
     progress.asked = true
-    if (progress.next < log.startOffset) progress.becomeReset(log.startOffset)
-    const offset = progress.next
-    const previousTerm = this.#termBefore(offset)
-    if (progress.state === 'reset') {
-      this.#raft.send({ kind: 'reset-log', from: self, to: progress.member, term, offset, previousTerm, highWatermark, state: port.stateAt(offset) })
-    } else this.#ask(progress.member, offset)
+    if (progress.state !== 'reset' && progress.next >= log.startOffset) return this.#ask(progress.member, progress.next)
+    const { offset, state } = port.snapshot()
+    progress.becomeReset(offset)
+    this.#raft.send({ kind: 'reset-log', from: self, to: progress.member, term, offset, previousTerm: this.#termBefore(offset), highWatermark, state })
   }
 
   /** An append without batches: whoever holds the entry before `offset` answers at once with what is durable there. */
@@ -267,7 +265,9 @@ export class Leader {
   #accepted (progress: Progress, { endOffset, offset, forgetful }: EntriesAppended): void {
     progress.whole = !forgetful
     const news = progress.holds(endOffset)
-    if (progress.state !== 'replicate' && offset >= progress.next) progress.becomeReplicate(offset)
+    // A reset is answered late, perhaps, when another one was sent that begins further on.
+    const from = progress.state === 'reset' ? this.#raft.log.startOffset : progress.next
+    if (progress.state !== 'replicate' && offset >= from) progress.becomeReplicate(offset)
     if (news) this.advance()
     if (this.#raft.leading !== this) return
     this.#send(progress)

@@ -30,6 +30,13 @@ export interface RaftLog {
   entries (offset: Offset, endOffset: Offset, bytesMax: number): Entries | undefined
 }
 
+export interface LogSnapshot {
+  /** At or above the log's start, and committed. */
+  readonly offset: Offset
+  /** What a log that begins at `offset` must know besides. */
+  readonly state: Uint8Array
+}
+
 export interface RaftPort {
   /** May be lost. Bytes in it are valid only within the call. */
   send (message: RaftMessage): void
@@ -49,8 +56,8 @@ export interface RaftPort {
    * leadership asked for may still come, so whoever gets batches checks that they are of the term that the message says.
    */
   load (to: MemberId, offset: Offset, endOffset: Offset, bytesMax: number): void
-  /** What a log that begins at `offset` must know besides, for `reset-log`. */
-  stateAt (offset: Offset): Uint8Array
+  /** Where a member may begin that lacks what this log no longer has, for `reset-log`. */
+  snapshot (): LogSnapshot
   /** Begins the log anew at `offset`: until that is done it is not writable. */
   reset (offset: Offset, previousTerm: Term, state: Uint8Array): void
   /** What is on disk says that this member has forgotten something: so it would begin after a restart, though it may hold all of it again. */

@@ -4,7 +4,7 @@ import type { MemberId, Offset, Term } from '../../src/base/ids.ts'
 import { type Configuration, nobody, votersOnly } from '../../src/raft/configuration.ts'
 import { type ConfigurationEntry, Configurations } from '../../src/raft/configurations.ts'
 import type { RaftMessage } from '../../src/raft/messages.ts'
-import type { RaftPort } from '../../src/raft/ports.ts'
+import type { LogSnapshot, RaftPort } from '../../src/raft/ports.ts'
 import { Raft, type RaftLimits, type RaftTiming } from '../../src/raft/raft.ts'
 import { type Batch, type BatchKind, batchOf, makeBatch, MemoryLog } from './memory-log.ts'
 
@@ -46,6 +46,8 @@ export class Member implements RaftPort {
   truncating: Offset | undefined
   resetting: Reset | undefined
   loads: Load[] = []
+  /** Where who lacks too much may begin; undefined: where the log does. */
+  snapshotAt: Offset | undefined
   /** Sent, and not taken from here yet. */
   sent: RaftMessage[] = []
   /** The newest configuration below the log's start. */
@@ -122,9 +124,11 @@ export class Member implements RaftPort {
     this.loads = [...this.loads.filter(load => load.to !== to), { to, offset, endOffset, bytesMax }]
   }
 
-  stateAt (offset: Offset): Uint8Array {
+  snapshot (): LogSnapshot {
+    const offset = this.snapshotAt ?? this.log.startOffset
     // The first one is committed, wherever it stands.
-    return new TextEncoder().encode(JSON.stringify(this.raft.configurations.entries.filter((entry, index) => index === 0 || entry.offset < offset)))
+    const entries = this.raft.configurations.entries.filter((entry, index) => index === 0 || entry.offset < offset)
+    return { offset, state: new TextEncoder().encode(JSON.stringify(entries)) }
   }
 
   reset (offset: Offset, previousTerm: Term, state: Uint8Array): void {

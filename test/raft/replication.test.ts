@@ -325,6 +325,31 @@ t.test('7: a follower that is behind the log\'s start begins anew there, and goe
   t.equal(group.at(3).log.termAt(4 as Offset), 1, 'it knows the term of what is before')
 })
 
+t.test('7: who lacks too much begins where the owner has a snapshot; one that is newer meanwhile does not send it there again', async t => {
+  const group = new Group([1, 2, 3], clockless)
+  const leader = group.elect(1)
+  for (const text of ['a', 'b', 'c', 'd', 'e']) {
+    leader.propose(text)
+    group.settle(without(3))
+  }
+  leader.retainFrom(2 as Offset)
+  leader.snapshotAt = 3 as Offset
+  group.run(2, ({ kind }) => kind !== 'entries-appended')
+  const member = group.at(3)
+  t.equal(member.log.startOffset, 3)
+  leader.snapshotAt = 5 as Offset
+  let resets = 0
+  group.run(3, ({ kind }) => {
+    if (kind === 'reset-log') resets++
+    return kind !== 'entries-appended' && kind !== 'reset-log'
+  })
+  t.ok(resets > 0)
+  member.raft.wasReset() // says again what it holds
+  group.settle(({ kind }) => kind !== 'reset-log')
+  t.same(textsOf(member), ['d', 'e'])
+  t.equal(member.log.startOffset, 3)
+})
+
 t.test('7: a log that begins anew under one leader is still good under the next', async t => {
   const group = new Group([1, 2, 3], clockless)
   group.elect(1)

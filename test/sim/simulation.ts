@@ -163,9 +163,12 @@ export class Simulation {
     }))
     // With fewer than three replicas one broker that forgets what it did not sync may cost what was acknowledged.
     const movedTo = Math.max(shape.insyncMin, shape.flush === 'always' ? 1 : Math.min(3, shape.replicas))
-    const operators = shape.changePauseMs === Infinity
+    const operator = (changes: 'all' | 'settings', pauseMs: number): Operator[] => pauseMs === Infinity
       ? []
-      : [new Operator({ client: client('operator'), ledger, partitions: shape.partitions, replicasMin: movedTo, replicasMax: Math.max(movedTo, Math.min(members.length, 3)), pauseMs: shape.changePauseMs * share })]
+      : [new Operator({
+          client: client(`operator-${changes}`), ledger, partitions: shape.partitions, replicasMin: movedTo, replicasMax: Math.max(movedTo, Math.min(members.length, 3)), pauseMs: pauseMs * share, changes
+        })]
+    const operators = [...operator('all', shape.changePauseMs), ...operator('settings', shape.settingsPauseMs)]
     let created = false
     new Admin(client('admin'), ledger).createTopic({ partitions: shape.partitions, replicas: shape.replicas, configs: [{ name: 'min.insync.replicas', value: String(shape.insyncMin) }] }, () => { created = true })
     const probes = keys.map((_, partition) => new Producer({

@@ -34,6 +34,8 @@ export interface Shape {
   readonly valueBytesMax: number
   /** Between two changes of the cluster, about; Infinity: there are none. */
   readonly changePauseMs: number
+  /** Between two changes of settings alone: their records make the metadata log long. */
+  readonly settingsPauseMs: number
   /** A leader that reaches a majority has no reason to go. */
   readonly leadersStay: boolean
 }
@@ -59,7 +61,7 @@ export function drawShape (chance: Chance): Shape {
   const changePauseMs = pick([Infinity, 2000, 5000])
   const checkQuorum = chance.next() < 0.9
   const clear = chance.next() < 0.7
-  return {
+  const shape = {
     brokers,
     apart,
     partitions: between(1, 4),
@@ -97,6 +99,11 @@ export function drawShape (chance: Chance): Shape {
     valueBytesMax: pick([10, 100, 400]),
     changePauseMs,
     leadersStay: !apart && changePauseMs === Infinity && checkQuorum && clear && !kinds.some(({ everywhere }) => everywhere === true)
+  }
+  return {
+    ...shape,
+    config: { ...shape.config, raftControllerSnapshotFreq: pick([3, 3, 20, 1000]), raftCompactionOverhead: pick([0, 10]) },
+    settingsPauseMs: pick([Infinity, 20])
   }
 }
 

@@ -13,56 +13,43 @@ import type { Message } from '../../base/effect.ts'
 import { ErrorCode } from '../../base/error-code.ts'
 import type { MemberId, Offset, TopicId } from '../../base/ids.ts'
 import type { Actor, Outbox } from '../../runtime/actor.ts'
-import type { LeaderElected, PartitionStarted } from '../partition/messages.ts'
-import type { ControllerIn, GroupsChanged, MemberStatus } from '../peers/messages.ts'
+import type { LeaderElected } from '../partition/messages.ts'
+import type { GroupsChanged, MemberStatus } from '../peers/messages.ts'
 import type { ReplicaMessage, ReplicaOwner } from '../replica.ts'
 import { Active } from './active.ts'
 import { refusal, type ActiveRequest, type Answer } from './answers.ts'
 import type { BetweenMessage, BrokerBeat, Forward, HandOver, TakeOverAsked } from './between.ts'
 import { ComingBack, type JoinAsked } from './coming-back.ts'
+import { controllerTick, controllerUpkeep, type Asked, type ControllerMessage } from './controller-message.ts'
 import { awaitLeaders, Creations } from './creations.ts'
-import { Departure, type DepartureStep } from './departure.ts'
+import { Departure } from './departure.ts'
 import { Forwards } from './forwards.ts'
 import { Gossip } from './gossip.ts'
 import { clusterImage } from './image.ts'
 import { LeadersTable, type LeaderWord } from './leaders-table.ts'
 import { LocalReplicas, type RetryPlacement } from './local-replicas.ts'
-import {
-  noActor, type BrokerLeaving, type BrokerRegistration, type ControllerRequest, type CreateExpired, type PartitionsPlaced, type PartitionsRemoved, type PartitionsStopped, type PlacementFailed,
-  type SubscribeMetadata, type SubscribePeers
-} from './messages.ts'
-import { MetadataEntries, type Decided } from './metadata-entries.ts'
+import { noActor, type BrokerLeaving, type BrokerRegistration, type PartitionsPlaced, type SubscribePeers } from './messages.ts'
+import { MetadataCompaction } from './metadata-compaction.ts'
+import type { Decided, MetadataEntries } from './metadata-entries.ts'
 import { writeMetadata, type MetadataRecord } from './metadata-record.ts'
-import { MetadataState } from './metadata-state.ts'
+import type { MetadataState, TopicState } from './metadata-state.ts'
 import { metadataGroupKey, type ControllerOptions } from './options.ts'
 import { OwnBroker } from './own-broker.ts'
 import { PeerList } from './peer-list.ts'
 import { Publisher } from './publisher.ts'
-import { assertFit, memberWith } from './registration.ts'
+import { assertFit, assertLevel, memberWith } from './registration.ts'
 
 export type { ControllerOptions, Placer } from './options.ts'
 
 /** While the metadata log is written to, or takes no writes: checkpoints, and the look whether its disk has room again. */
 const upkeepMs = 1000
 
-/** What is answered by the active controller. */
-type Asked = Exclude<ControllerRequest, BrokerLeaving | SubscribeMetadata>
-
-interface ControllerTick extends Message { readonly kind: 'controller-tick' }
-interface ControllerUpkeep extends Message { readonly kind: 'controller-upkeep' }
-const controllerTick: ControllerTick = { kind: 'controller-tick' }
-const controllerUpkeep: ControllerUpkeep = { kind: 'controller-upkeep' }
-
-export type ControllerMessage =
-  | ControllerRequest | SubscribePeers | ControllerIn | MemberStatus | LeaderElected | PartitionStarted | PartitionsPlaced | PlacementFailed | PartitionsStopped | PartitionsRemoved
-  | RetryPlacement | CreateExpired | JoinAsked | DepartureStep | ControllerTick | ControllerUpkeep | ReplicaMessage
-
 export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
   readonly #options: ControllerOptions
   readonly #isClustered: boolean
   /** As it is committed. */
   readonly #state: MetadataState
-  readonly #entries = new MetadataEntries()
+  readonly #entries: MetadataEntries
   readonly #leaders: LeadersTable
   readonly #replicas: LocalReplicas
   readonly #publisher: Publisher
@@ -73,6 +60,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
   readonly #peers: PeerList
   readonly #broker: OwnBroker
   readonly #comingBack: ComingBack
+  readonly #compaction: MetadataCompaction
   /** Whether the links reach a member; not there: they have not said. */
   readonly #links = new Map<MemberId, boolean>()
   #active: Active | undefined
@@ -85,8 +73,10 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
   #upkeepSet = false
 
   constructor (options: ControllerOptions) {
-    const { nodeId, member: self, peers, founders, knownPeers, partitionsMax, placer, edges, registration, replica } = options
-    const state = this.#state = new MetadataState(founders)
+    const { nodeId, member: self, peers, knownPeers, partitionsMax, placer, edges, registration, replica, metadata } = options
+    const { state } = metadata
+    this.#state = state
+    this.#entries = metadata.entries
     const leaders = this.#leaders = new LeadersTable({ partitionsMax, isKnown: id => state.topics.has(id) })
     this.#options = options
     this.#isClustered = peers.length > 0
@@ -102,18 +92,17 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     this.#peers = new PeerList({ self, links: peers, state, known: knownPeers })
     this.#broker = new OwnBroker(options, state)
     this.#comingBack = new ComingBack(options)
+    this.#compaction = new MetadataCompaction(replica, metadata, options.compaction)
     replica.own(this)
-  }
-
-  /** Takes in a batch of the metadata log while the controller is being started, committed or not. @throws TooOld  this program must not start */
-  restore (batch: Uint8Array): void {
-    for (const record of this.#entries.add(batch, true)) assertFit(record, this.#options.registration)
   }
 
   started (out: Outbox, now: number): void {
     this.#out = out
     this.#now = this.#startedAt = now
     for (const record of this.#entries.peek()) this.#peers.hint(record)
+    for (const topic of this.#state.topics.values()) this.#met(topic)
+    this.#replicas.left(this.#options.metadata.held())
+    this.#options.metadata.held = () => this.#replicas.held()
     this.#replay(this.#options.replica.highWatermark)
     this.#replicas.run(out)
     const own: GroupsChanged = { kind: 'groups-changed', placed: [{ group: metadataGroupKey, actor: out.self }], removed: [] }
@@ -157,14 +146,29 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
 
   // ---- the metadata log
 
-  /** As follower. */
-  appended (batch: Uint8Array): void {
-    this.#entries.add(batch, false)
+  /** As follower: the metadata have it by now. */
+  appended (): void {
     this.#keepUp()
   }
 
   truncated (end: Offset): void {
     for (const { decided } of this.#entries.truncate(end)) for (const tell of decided) tell(false, this.#out)
+    const before = this.#options.metadata.takeReplaced()
+    if (before !== undefined) this.#begunAnew(before)
+  }
+
+  /** A snapshot of the leader's stands for what the log here never had. */
+  #begunAnew (before: ReadonlyMap<TopicId, TopicState>): void {
+    const { topics, featureLevel } = this.#state
+    assertLevel(featureLevel, this.#options.registration)
+    for (const topic of before.values()) if (!topics.has(topic.id)) this.#deleted(topic, this.#state.topicByName(topic.name) === undefined)
+    for (const topic of topics.values()) {
+      this.#met(topic)
+      this.#replicas.configured(topic, this.#out)
+      this.#publisher.topic(topic.id, this.#out)
+    }
+    this.#publisher.cluster(this.#out)
+    this.#peers.tell(this.#out)
   }
 
   #handleReplica (message: ReplicaMessage): void {
@@ -203,15 +207,25 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
       else this.#replicas.assigned(topic, partitions ?? [...topic.partitions.keys()], out)
       this.#publisher.topic(topic.id, out)
     }
-    if (deleted !== undefined) {
-      this.#replicas.deleted(deleted, out)
-      this.#leaders.forget(deleted.id)
-      this.#publisher.deleted(deleted.id, out)
-      this.#creations.settled(deleted.id, out)
-      // An earlier life has said it; by now the name may be that of another topic.
-      if (!restored) out.tell(this.#options.groups, { kind: 'forget-topic', name: deleted.name } as Message)
-    }
+    // An earlier life has said it; by now the name may be that of another topic.
+    if (deleted !== undefined) this.#deleted(deleted, !restored)
     if (brokers === true) this.#brokersChanged(record)
+  }
+
+  /** A topic of a snapshot. */
+  #met (topic: TopicState): void {
+    this.#leaders.meet(topic.id)
+    this.#replicas.assigned(topic, [...topic.partitions.keys()], this.#out)
+  }
+
+  /** @param forget  the group coordinator does not know yet that the name means nothing any more */
+  #deleted (topic: TopicState, forget: boolean): void {
+    const out = this.#out
+    this.#replicas.deleted(topic, out)
+    this.#leaders.forget(topic.id)
+    this.#publisher.deleted(topic.id, out)
+    this.#creations.settled(topic.id, out)
+    if (forget) out.tell(this.#options.groups, { kind: 'forget-topic', name: topic.name } as Message)
   }
 
   #brokersChanged (record: MetadataRecord): void {
@@ -475,7 +489,7 @@ export class Controller implements Actor<ControllerMessage>, ReplicaOwner {
     const { log } = this.#options.replica
     this.#upkeepSet = false
     log.maintain(this.#now, this.#out)
-    log.checkpoint(this.#out)
-    if (log.refusal !== undefined) this.#keepUp()
+    const goesOn = this.#compaction.run(this.#out)
+    if (goesOn || log.refusal !== undefined) this.#keepUp()
   }
 }

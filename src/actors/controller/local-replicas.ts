@@ -20,6 +20,7 @@ import type { Outbox } from '../../runtime/actor.ts'
 import { announceLeader } from '../partition/messages.ts'
 import type { GroupsChanged } from '../peers/messages.ts'
 import { noActor, type PartitionSpec, type PartitionsPlaced, type PartitionsRemoved, type PartitionsStopped, type PlacementFailed } from './messages.ts'
+import type { Held } from './metadata-snapshot.ts'
 import { targetOf, type Assignment, type MetadataState, type TopicState } from './metadata-state.ts'
 import type { Placer } from './options.ts'
 
@@ -81,6 +82,22 @@ export class LocalReplicas {
   }
 
   // ---- what the metadata log says
+
+  /** Partitions whose files are here, or were when that was noted last. */
+  held (): Held {
+    const topics = new Set([...this.#wanted.keys(), ...this.#local.keys(), ...this.#doomed.keys()])
+    const of = (topicId: TopicId): number[] => [
+      ...new Set([...this.#wanted.get(topicId) ?? [], ...this.#local.get(topicId)?.keys() ?? [], ...this.#doomed.get(topicId) ?? []])
+    ]
+    return [...topics].map(topicId => [topicId, of(topicId)] as const)
+  }
+
+  /** Before the start: what a snapshot says of an earlier time. Wishes must be known. */
+  left (held: Held): void {
+    for (const [topicId, partitions] of held) {
+      for (const partition of partitions) if (!this.#isWanted(topicId, partition)) add(this.#doomed, topicId, partition)
+    }
+  }
 
   /** The replicas of these partitions were given out, or are others now. */
   assigned (topic: TopicState, partitions: readonly number[], out: Outbox | undefined): void {

@@ -76,8 +76,19 @@ export class MetadataEntries {
    * @returns what is gone, in order
    */
   truncate (end: Offset): MetadataEntry[] {
-    const keep = this.#entries.findIndex((entry, index) => index >= this.#head && entry.endOffset > end)
+    const keep = this.#entries.findIndex((entry, index) => index >= this.#head && (entry.endOffset > end || entry.endOffset <= this.#replayedEnd))
     return keep < 0 ? [] : this.#entries.splice(keep)
+  }
+
+  /**
+   * What was committed below `offset` is known from a snapshot. Entries below it that wait are of no use any more: {@link truncate}
+   * takes them out.
+   * @returns whether that is news: what was replayed stays so
+   */
+  begin (offset: Offset): boolean {
+    if (offset <= this.#replayedEnd) return false
+    this.#replayedEnd = offset
+    return true
   }
 
   /** Records in order, replayed or not: for what may be guessed before anything is known to be committed. */

@@ -2,6 +2,7 @@
 import type { MemberId, Offset, Term } from '../../base/ids.ts'
 import type { EffectSink } from '../../base/effect.ts'
 import type { LogEvent } from '../../log/log.ts'
+import type { ProducerStates } from '../../log/log-files.ts'
 import type { Configuration } from '../../raft/configuration.ts'
 import type { Target } from '../../raft/membership.ts'
 import type { Outbox } from '../../runtime/actor.ts'
@@ -12,7 +13,12 @@ export interface MetadataLog {
   /** Why nothing can be appended now; undefined when it can. */
   readonly refusal: string | undefined
   maintain (nowMs: number, out: EffectSink): void
-  checkpoint (out: EffectSink): void
+  checkpoint (out: EffectSink, states?: ProducerStates): void
+  readonly logStartOffset: Offset
+  readonly durableEndOffset: Offset
+  readonly snapshotOffset: Offset
+  readonly oldestSnapshotOffset: Offset
+  deleteBefore (offset: Offset, out: EffectSink): void
 }
 
 /** A `Replica`, or what a test has in its place. */
@@ -31,6 +37,8 @@ export interface MetadataReplica {
   readonly canAppend: boolean
   own (owner: ReplicaOwner): void
   start (out: Outbox): void
+  /** The group's state as of what is replayed. */
+  snapshot (): Uint8Array
   /** @returns the end offset, exclusive */
   append (batch: Uint8Array, out: Outbox): Offset
   receive (message: ReplicaMessage, out: Outbox): LogEvent

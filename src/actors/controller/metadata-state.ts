@@ -7,6 +7,7 @@ import type { Founder } from '../../base/address.ts'
 import type { MemberId, NodeId, PartitionIndex, TopicId } from '../../base/ids.ts'
 import { firstFeatureLevel } from '../../base/versions.ts'
 import type { BrokerRegistration } from './messages.ts'
+import type { MetadataTables } from './metadata-snapshot.ts'
 import type { BrokerRegistered, Members, MetadataRecord, PartitionReassigned, TopicCreated } from './metadata-record.ts'
 
 /** Never modified, only replaced: two states share them. */
@@ -92,6 +93,32 @@ export class MetadataState {
       this.members.set(member, { nodeId, directoryId, registered: false })
       this.#nodeByName.set(nodeName, nodeId)
     }
+  }
+
+  /** For a snapshot. Borrowed: what is in them changes with the state. */
+  tables (): MetadataTables {
+    const { topics, brokers, members, producerIdEnd, featureLevel } = this
+    return { topics: [...topics.values()], brokers: [...brokers.values()], members: [...members], names: [...this.#nodeByName], producerIdEnd, featureLevel }
+  }
+
+  /** Takes the state of a snapshot in place of its own. */
+  load ({ topics, brokers, members, names, producerIdEnd, featureLevel }: MetadataTables): void {
+    for (const map of [this.topics, this.brokers, this.members, this.#idByName, this.#nodeByName, this.#loads, this.#moving]) map.clear()
+    this.partitionCount = 0
+    for (const topic of topics) {
+      this.topics.set(topic.id, topic)
+      this.#idByName.set(topic.name, topic.id)
+      for (const [partition, assignment] of topic.partitions.entries()) {
+        this.#count(assignment, 1)
+        if (assignment.origin !== null) this.#noteMoving(topic.id, partition, true)
+      }
+      this.partitionCount += topic.partitions.length
+    }
+    for (const broker of brokers) this.brokers.set(broker.nodeId, broker)
+    for (const [member, known] of members) this.members.set(member, known)
+    for (const [name, nodeId] of names) this.#nodeByName.set(name, nodeId)
+    this.producerIdEnd = producerIdEnd
+    this.featureLevel = featureLevel
   }
 
   clone (): MetadataState {

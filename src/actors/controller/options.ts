@@ -5,6 +5,8 @@ import type { ActorId, GroupKey, MemberId, NodeId, PartitionIndex, TopicId } fro
 import type { Chance } from '../../base/prng.ts'
 import type { PeerAddress } from '../peers/messages.ts'
 import type { BrokerRegistration, PartitionSpec } from './messages.ts'
+import type { Metadata } from './metadata.ts'
+import type { CompactionLimits } from './metadata-compaction.ts'
 import type { MetadataReplica } from './metadata-replica.ts'
 
 /** The metadata log lies among the partitions' logs, under an id that no topic can get. */
@@ -36,6 +38,9 @@ export const controllerTiming: ControllerTiming = { beatMs: 1000, sessionMs: 600
 
 export interface ControllerOptions {
   readonly replica: MetadataReplica
+  /** What that replica's log says: opened. */
+  readonly metadata: Metadata
+  readonly compaction: CompactionLimits
   readonly placer: Placer
   /** The group coordinator, which forgets the offsets of deleted topics. */
   readonly groups: ActorId

@@ -87,7 +87,12 @@ export class TooOld extends Error {
 
 /** @throws TooOld  by this record the broker cannot work in its cluster any more */
 export function assertFit (record: MetadataRecord, body: BrokerRegistration): void {
-  const problem = record.kind === 'feature-finalized' && record.level > body.features.max ? levelProblem(body, record.level) : undefined
+  if (record.kind === 'feature-finalized') assertLevel(record.level, body)
+}
+
+/** @throws TooOld */
+export function assertLevel (level: number, body: BrokerRegistration): void {
+  const problem = level > body.features.max ? levelProblem(body, level) : undefined
   if (problem !== undefined) throw new TooOld(`${problem}, for good: start a program of a newer version on this data_dir`)
 }
 

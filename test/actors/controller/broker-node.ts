@@ -1,6 +1,7 @@
 /** One broker of a test: its controller, and what stands around it. */
 import { Controller } from '../../../src/actors/controller/controller.ts'
 import type { ClusterImage, MetadataChanged, MetadataReplaced, PartitionSpec, TopicImage } from '../../../src/actors/controller/messages.ts'
+import { Metadata } from '../../../src/actors/controller/metadata.ts'
 import type { ControllerOptions, ControllerTiming } from '../../../src/actors/controller/options.ts'
 import type { Message } from '../../../src/base/effect.ts'
 import { ErrorCode } from '../../../src/base/error-code.ts'
@@ -30,6 +31,7 @@ export class BrokerNode {
   readonly id: number
   kit!: ActorKit
   replica: FakeReplica
+  metadata!: Metadata
   up = true
   /** What runs here, by actor. */
   readonly partitions = new Map<ActorId, FakePartition>()
@@ -64,8 +66,15 @@ export class BrokerNode {
 
   start (): void {
     const { cluster, nodeId, member } = this
+    const { snapshots } = this.replica.log
+    const metadata = this.metadata = new Metadata(cluster.founders)
+    metadata.restore(snapshots.at(-1)!.bytes)
+    for (const { batch } of this.replica.entries) metadata.apply(batch)
+    metadata.opened()
     const options: ControllerOptions = {
       replica: this.replica,
+      metadata,
+      compaction: cluster.compaction,
       placer: {
         place: (topicId, specs) => ({
           run: post => {
@@ -107,7 +116,6 @@ export class BrokerNode {
       note: (_fields, text) => { this.notes.push(text) }
     }
     const controller = new Controller(options)
-    for (const { batch } of this.replica.entries) controller.restore(batch)
     this.kit = new ActorKit(controller as never, { self: controllerId, now: cluster.now })
     this.#take(this.kit.start())
     // Links that begin: everything they are told has to come again.

@@ -17,7 +17,7 @@ class Story {
 
   constructor (seed: number) {
     this.#chance = seededChance(seed)
-    this.cluster = Cluster.ready({ seed })
+    this.cluster = Cluster.ready({ seed, compaction: seed % 2 === 0 ? { changesMax: 4, overhead: 3 } : { changesMax: 1000, overhead: 1000 } })
     const { nodeId, member } = this.#answerOf(this.#ask(this.cluster.node(1), { kind: 'join', body: registration(4) }))
     this.cluster.add(4, nodeId, member)
     this.cluster.advance(3000)
@@ -153,6 +153,7 @@ function problemOf ({ cluster, asked }: Story): string | undefined {
 
 t.test('in the end all is as it was meant, and everybody agrees', async t => {
   const only = Number(process.env.SEED ?? 0)
+  let resets = 0
   for (let seed = only || 1; seed <= (only || 25); seed++) {
     const story = new Story(seed)
     try {
@@ -162,10 +163,11 @@ t.test('in the end all is as it was meant, and everybody agrees', async t => {
       t.fail(`seed ${seed}, step ${story.steps.length}: ${(error as Error).stack}`)
       return
     }
+    resets += story.cluster.resets
     const problem = problemOf(story)
     if (problem === undefined) continue
     t.fail(`seed ${seed}: ${problem}`)
     return
   }
-  t.pass()
+  t.ok(resets > 0 || only > 0, 'some of them lagged so far that they began with a snapshot')
 })

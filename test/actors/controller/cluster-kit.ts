@@ -4,6 +4,7 @@
  * messages or lose them.
  */
 import type { TopicImage } from '../../../src/actors/controller/messages.ts'
+import type { CompactionLimits } from '../../../src/actors/controller/metadata-compaction.ts'
 import type { Founder } from '../../../src/base/address.ts'
 import type { MemberId, Offset, Term } from '../../../src/base/ids.ts'
 import { decode, encode } from '../../../src/base/msgpack.ts'
@@ -13,6 +14,14 @@ import { FakeGroups } from './fake-groups.ts'
 import { founders as foundersOf, type registration } from './records.ts'
 
 export { type AnyMessage, BrokerNode } from './broker-node.ts'
+
+export interface ClusterOptions {
+  readonly founders?: number
+  readonly alone?: boolean
+  readonly seed?: number
+  readonly change?: (id: number) => Parameters<typeof registration>[1]
+  readonly compaction?: CompactionLimits
+}
 
 export class Cluster {
   readonly founders: readonly Founder[]
@@ -27,8 +36,12 @@ export class Cluster {
   readonly #work: Array<() => void> = []
   readonly #turnEnds = new Set<BrokerNode>()
   readonly carried: string[] = []
+  readonly compaction: CompactionLimits
+  /** How often a follower began anew, with the leader's snapshot. */
+  resets = 0
 
-  constructor ({ founders = 3, alone = false, seed = 1, change = () => ({}) }: { founders?: number, alone?: boolean, seed?: number, change?: (id: number) => Parameters<typeof registration>[1] } = {}) {
+  constructor ({ founders = 3, alone = false, seed = 1, change = () => ({}), compaction = { changesMax: 1000, overhead: 1000 } }: ClusterOptions = {}) {
+    this.compaction = compaction
     this.founders = foundersOf(founders)
     this.alone = alone
     this.seed = seed
@@ -96,9 +109,25 @@ export class Cluster {
       const end = replica.end
       this.#inTurn(node, () => replica.owner!.truncated(end))
     }
-    for (const entry of leader.replica.entries.slice(same)) {
+    const lacks = leader.replica.entries.slice(same)
+    let known = replica.end
+    if (lacks.length > 0 && known < leader.replica.log.logStartOffset) {
+      known = leader.metadata.appliedEnd
+      this.resets++
+      this.#inTurn(node, () => {
+        const bytes = node.metadata.adopt(leader.metadata.snapshot())
+        replica.log.restart({ offset: known, bytes })
+        node.metadata.restore(bytes)
+        replica.owner!.truncated(known)
+      })
+    }
+    for (const entry of lacks) {
       replica.entries.push(entry)
-      this.#inTurn(node, () => replica.owner!.appended(entry.batch))
+      if (entry.end <= known) continue
+      this.#inTurn(node, () => {
+        node.metadata.apply(entry.batch)
+        replica.owner!.appended(entry.batch)
+      })
     }
   }
 
@@ -239,7 +268,7 @@ export class Cluster {
   }
 
   /** All links are up, and the first broker leads. */
-  static ready (options: ConstructorParameters<typeof Cluster>[0] = {}): Cluster {
+  static ready (options: ClusterOptions = {}): Cluster {
     const cluster = new Cluster(options)
     for (const node of cluster.nodes) {
       for (const other of cluster.nodes) if (other !== node) node.feed({ kind: 'member-status', member: other.member, up: true })

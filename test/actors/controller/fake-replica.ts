@@ -1,5 +1,5 @@
 /** A replica of the metadata group without Raft: a log in memory, in a group that the test leads by the hand. */
-import type { MetadataReplica } from '../../../src/actors/controller/metadata-replica.ts'
+import type { MetadataLog, MetadataReplica } from '../../../src/actors/controller/metadata-replica.ts'
 import type { ReplicaMessage, ReplicaOwner } from '../../../src/actors/replica.ts'
 import type { MemberId, Offset, Term } from '../../../src/base/ids.ts'
 import type { Configuration } from '../../../src/raft/configuration.ts'
@@ -10,8 +10,33 @@ import type { BrokerNode } from './broker-node.ts'
 
 interface LogEntry { readonly batch: Uint8Array, readonly end: Offset, readonly term: number }
 
+interface Snapshot { readonly offset: Offset, readonly bytes: Uint8Array }
+
+class FakeLog implements MetadataLog {
+  refusal: string | undefined
+  logStartOffset = 0 as Offset
+  snapshots: Snapshot[] = [{ offset: 0 as Offset, bytes: new Uint8Array(0) }]
+  readonly #end: () => Offset
+
+  constructor (end: () => Offset) {
+    this.#end = end
+  }
+
+  get durableEndOffset (): Offset { return this.#end() }
+  get snapshotOffset (): Offset { return this.snapshots.at(-1)!.offset }
+  get oldestSnapshotOffset (): Offset { return this.snapshots[0]!.offset }
+  maintain (): void {}
+  checkpoint (_out: unknown, states?: Snapshot): void { if (states !== undefined) this.snapshots = [...this.snapshots, states].slice(-2) }
+  deleteBefore (offset: Offset): void { this.logStartOffset = offset }
+  restart (snapshot: Snapshot): void {
+    this.snapshots = [snapshot]
+    this.logStartOffset = snapshot.offset
+  }
+}
+
 export class FakeReplica implements MetadataReplica {
-  readonly log = { refusal: undefined as string | undefined, maintain: () => {}, checkpoint: () => {} }
+  readonly log = new FakeLog(() => this.end)
+  /** Also those that {@link FakeLog.logStartOffset} has passed, which nobody may read any more. */
   readonly entries: LogEntry[] = []
   readonly node: BrokerNode
   role = 'follower'
@@ -37,6 +62,7 @@ export class FakeReplica implements MetadataReplica {
 
   own (owner: ReplicaOwner): void { this.owner = owner }
   start (): void {}
+  snapshot (): Uint8Array { return this.node.metadata.snapshot() }
   async close (): Promise<void> {}
   receive (_message: ReplicaMessage, _out: Outbox): 'none' { return 'none' }
 

@@ -88,6 +88,7 @@ export function digest (state: MetadataState): unknown {
     moving: [...state.moving()].map(({ topic, partition }) => `${topic.id}-${partition}`).toSorted(),
     loads,
     partitionCount: state.partitionCount,
+    names: [...state.tables().names].toSorted(),
     producerIdEnd: state.producerIdEnd,
     featureLevel: state.featureLevel
   }

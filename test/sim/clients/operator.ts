@@ -18,6 +18,8 @@ export interface OperatorOptions {
   readonly replicasMax: number
   /** Between two changes, about. */
   readonly pauseMs: number
+  /** `settings`: turns settings alone, which is no work for anybody but the controllers, and is not counted as an operation. */
+  readonly changes: 'all' | 'settings'
 }
 
 const timeoutMs = 3000
@@ -51,6 +53,7 @@ export class Operator {
 
   #next (): void {
     if (this.#stopped) return
+    if (this.#options.changes === 'settings') return this.#configure()
     const client = this.#client
     const moves = this.#options.replicasMax > 1
     const kind = client.below(moves ? 10 : 3) + (moves ? 0 : 7)
@@ -107,7 +110,8 @@ export class Operator {
   }
 
   #settled (errorCode: number | undefined): void {
-    this.#options.ledger.count(errorCode === undefined ? 'unknown' : errorCode === ErrorCode.NONE ? 'ok' : 'failed')
+    const { ledger, changes } = this.#options
+    if (changes === 'all') ledger.count(errorCode === undefined ? 'unknown' : errorCode === ErrorCode.NONE ? 'ok' : 'failed')
     // Node ids and leaders are looked up anew, for the next change.
     this.#client.refresh(() => this.#later())
   }
