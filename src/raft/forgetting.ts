@@ -4,11 +4,13 @@
  *
  * As all may have lost something at once, `maybe` also ends after some election timeouts in which all voters were heard of: none of them
  * holds more than the others know. Who is away may be the last one that holds what was committed: while somebody is, it takes far longer,
- * and whoever hears of less than a majority learns nothing by waiting. Nor does it end while there is a leader to learn from, or as long as
- * a majority that has forgotten nothing wants to lead: those will choose one without this vote, however long they take to reach each
- * other. Unless they need it, by a configuration that is forgotten here: after some time the one of them with the longest log gets it,
- * which holds everything that was committed with this member's word and theirs. And whose forgetting ended by time alone does not stand itself while somebody who wants to lead has more: that one may
- * be the last who holds what was committed, and gets this vote.
+ * and whoever hears of less than a majority learns nothing by waiting. And whose forgetting ended by time alone does not stand itself while
+ * somebody who wants to lead has more: that one may be the last who holds what was committed, and gets this vote.
+ *
+ * It does not end while there is a leader to learn from, or as long as a majority that has forgotten nothing wants to lead: those will
+ * choose one without this vote, however long they take to reach each other. Unless they need it, by a configuration that is forgotten
+ * here: after some time the one of them with the longest log gets it, which holds everything that was committed with this member's word
+ * and theirs.
  */
 import type { MemberId } from '../base/ids.ts'
 import { type Configuration, hasQuorum, isVoter, membersOf } from './configuration.ts'

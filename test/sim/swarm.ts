@@ -102,8 +102,8 @@ export function drawShape (chance: Chance): Shape {
   }
   return {
     ...shape,
-    config: { ...shape.config, raftControllerSnapshotFreq: pick([3, 3, 20, 1000]), raftCompactionOverhead: pick([0, 10]) },
-    settingsPauseMs: pick([Infinity, 20])
+    config: { ...shape.config, raftControllerSnapshotFreq: pick([3, 20, 1000]), raftCompactionOverhead: pick([0, 10]) },
+    settingsPauseMs: pick([Infinity, Infinity, Infinity, 20])
   }
 }
 
