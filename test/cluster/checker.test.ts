@@ -173,8 +173,8 @@ type Break = (history: History, pick: <T>(items: readonly T[]) => T | undefined)
 
 const polls = (history: History): Poll[] => history.reads.filter((read): read is Poll => 'offsets' in read)
 const replacePoll = (history: History, poll: Poll, by: Partial<Poll>): void => { history.reads[history.reads.indexOf(poll)] = { ...poll, ...by } }
-/** The last poll of each key reads all of it. */
-const lastPolls = (history: History): Poll[] => polls(history).slice(-history.keys.length).filter(({ offsets }) => offsets.length > 1)
+/** A reader of its own reads all of each key in the end, if there is anything. */
+const lastPolls = (history: History): Poll[] => polls(history).filter(({ process, offsets }) => history.lastReaders.has(process) && offsets.length > 1)
 
 const breaks: ReadonlyArray<[what: string, kinds: readonly AnomalyKind[], break_: Break]> = [
   ['a record vanishes for all', ['lost-write', 'unseen', 'sequence-gap'], (history, pick) => {
