@@ -229,11 +229,17 @@ t.test('a leader that is deposed for nothing', async t => {
   stage.move(replicas[0]!, { role: 'follower', term: 2 })
   t.same(stage.said.splice(0), ['LeaderStays'], 'before there is another one')
   stage.move(replicas[0]!, { role: 'leader', term: 3 })
+  stage.move(replicas[0]!, { role: 'follower', term: 4 })
+  t.same(stage.said, [], 'nothing was committed in its term yet')
+  stage.move(replicas[0]!, { role: 'leader', term: 5 })
+  replicas[0]!.add(entry(2, 5))
+  stage.move(replicas[0]!, { highWatermark: 3 })
+  stage.said.length = 0
   sound = false
   stage.move(replicas[0]!, { role: 'follower' })
   sound = true
-  stage.move(replicas[2]!, { role: 'leader', term: 4 })
-  t.same(stage.said, [], 'when it stepped down it had no majority')
+  stage.move(replicas[2]!, { role: 'leader', term: 6 })
+  t.same(stage.said.filter(name => name === 'LeaderStays'), [], 'when it stepped down it had no majority')
 })
 
 t.test('queues that fill up, and things left waiting', async t => {

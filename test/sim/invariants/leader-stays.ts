@@ -36,7 +36,9 @@ export class LeaderStays implements Invariant {
     if (old?.role === 'leader' && old.term === term) this.#look(group, old, term, `broker ${replica.broker} leads in term ${replica.term}`)
   }
 
-  #look (group: GroupView, { broker, configurations }: ReplicaView, term: number, what: string): void {
+  /** Only a leader that has committed something in its term: one that was elected a moment ago meets promises that were given before. */
+  #look (group: GroupView, { broker, configurations, entries, highWatermark }: ReplicaView, term: number, what: string): void {
+    if (entries.findLast(({ end }) => end <= highWatermark)?.term !== term) return
     const configuration = configurations.at(-1)?.configuration
     if (configuration === undefined || !this.#isSound(broker) || !hasQuorum(configuration, member => this.#isSound(member))) return
     this.#violate('LeaderStays', `${group.name}: ${what}, though broker ${broker} led in term ${term} and reached a majority`)
